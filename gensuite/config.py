@@ -1,0 +1,279 @@
+"""The settings of a training run: frozen dataclasses, checked when made, JSON both ways.
+
+One class per family on top of :class:`TrainingConfig`. The command line of ``gensuite.train`` is
+made from these fields, so that flags, files and code cannot drift apart.
+"""
+
+import difflib
+import json
+import math
+import os
+import types
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar, Self, get_args, get_type_hints
+
+from gensuite.errors import ConfigError
+
+FOLDER_PREFIX = "folder:"
+_TYPE_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+
+
+def setting(
+    default: Any,
+    doc: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    multiple: int | None = None,
+    choices: tuple[Any, ...] | None = None,
+    local: bool = False,
+) -> Any:
+    """Declare a field with its description and its limits.
+
+    Args:
+        default: value of a newcomer's run.
+        doc: what it is, with its unit or shape; shown by ``--help``.
+        low: smallest allowed number.
+        high: largest allowed number.
+        multiple: the number must be a multiple of this.
+        choices: the allowed values, where they can be listed.
+        local: true for what describes this machine and not the experiment, such as a path;
+            left out of bundles.
+    """
+    limits = {"low": low, "high": high, "multiple": multiple, "choices": choices}
+    return field(default=default, metadata={"doc": doc, "local": local, **limits})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """What every family shares. Making one checks it.
+
+    Raises:
+        ConfigError: a value is of the wrong type or outside its limits.
+    """
+
+    family: ClassVar[str]
+
+    dataset: str = setting(
+        "digits", "digits, the name of a tensorflow-datasets data set, or folder:PATH"
+    )
+    data_dir: str | None = setting(
+        None, "folder of prepared tfds data sets (default: tfds's own)", local=True
+    )
+    raw_dir: str | None = setting(
+        None, "folder of downloaded files from which to prepare the data set", local=True
+    )
+    image_size: int | None = setting(
+        None,
+        "side of the square images, in pixels (default: the data's own size up to 128, else 64)",
+        low=8,
+        high=128,
+        multiple=4,
+    )
+    channels: int | None = setting(
+        None, "1 for grey, 3 for colour (default: as the data is)", choices=(1, 3)
+    )
+    network: str = setting("conv", "kind of the networks", choices=("conv", "dense"))
+    latent_dim: int = setting(8, "numbers in a latent code", low=1, high=512)
+    epochs: int = setting(60, "passes over the training split", low=1, high=100_000)
+    batch_size: int = setting(64, "images in a training step", low=1, high=65_536)
+    learning_rate: float = setting(1e-3, "Adam's step size", low=1e-8, high=1.0)
+    seed: int = setting(0, "of weights, noise, data order and splits", low=0, high=2**32 - 1)
+    keep: int = setting(2, "newest checkpoints kept", low=1, high=100, local=True)
+    save_seconds: int = setting(
+        30, "least time between two checkpoints, in seconds", low=0, high=86_400, local=True
+    )
+    mixed_precision: bool = setting(False, "compute in bfloat16, keep weights in float32")
+    deterministic: bool = setting(False, "same weights on every run on a GPU too; slower, no XLA")
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for item in fields(self):
+            _check(item.name, getattr(self, item.name), hints[item.name], item.metadata)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Make a config from JSON-like values.
+
+        Raises:
+            ConfigError: a key is unknown to this family, or a value is not allowed.
+        """
+        known = [item.name for item in fields(cls)]
+        for key in values:
+            if key not in known:
+                raise ConfigError(
+                    f"{key}: a {cls.family} has no such setting; "
+                    f"{suggestion(key, known)}allowed are {', '.join(known)}"
+                )
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings and the family, as JSON-like values; :func:`load_config` takes them back."""
+        return {"model": self.family} | {
+            item.name: getattr(self, item.name) for item in fields(self)
+        }
+
+    def public_dict(self) -> dict[str, Any]:
+        """What a bundle may tell: :meth:`to_dict` without paths and this machine's chores."""
+        values = self.to_dict()
+        for item in fields(self):
+            if item.metadata["local"]:
+                del values[item.name]
+        values["dataset"] = dataset_label(self.dataset)
+        return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class AEConfig(TrainingConfig):
+    """Settings of an autoencoder."""
+
+    family: ClassVar[str] = "ae"
+
+    patience: int | None = setting(
+        None, "stop after so many epochs without a better validation loss", low=1, high=100_000
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAEConfig(TrainingConfig):
+    """Settings of a variational autoencoder."""
+
+    family: ClassVar[str] = "vae"
+
+    patience: int | None = setting(
+        None, "stop after so many epochs without a better validation loss", low=1, high=100_000
+    )
+    beta: float = setting(1.0, "weight of the KL divergence", low=0.0, high=1000.0)
+    likelihood: str = setting(
+        "bernoulli",
+        "of a pixel: bernoulli from logits, or gaussian with one learned variance",
+        choices=("bernoulli", "gaussian"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GANConfig(TrainingConfig):
+    """Settings of a generative adversarial network."""
+
+    family: ClassVar[str] = "gan"
+
+    latent_dim: int = setting(64, "numbers in a latent code", low=1, high=512)
+    epochs: int = setting(100, "passes over the training split", low=1, high=100_000)
+
+
+CONFIGS: dict[str, type[TrainingConfig]] = {
+    config.family: config for config in (AEConfig, VAEConfig, GANConfig)
+}
+DEFAULT_FAMILY = "vae"
+
+
+def load_config(values: dict[str, Any]) -> TrainingConfig:
+    """Make the config of the family that ``values["model"]`` names (a VAE when absent).
+
+    Raises:
+        ConfigError: the family or a key is unknown, or a value is not allowed.
+    """
+    values = dict(values)
+    family = values.pop("model", DEFAULT_FAMILY)
+    if not isinstance(family, str) or family not in CONFIGS:
+        raise ConfigError(
+            f"model: {family!r} given; {suggestion(str(family), list(CONFIGS))}"
+            f"allowed are {', '.join(CONFIGS)}"
+        )
+    return CONFIGS[family].from_dict(values)
+
+
+def read_config_file(path: str | Path) -> dict[str, Any]:
+    """Read the settings of a JSON file, such as a run's ``config.json``, unchecked.
+
+    Raises:
+        ConfigError: the file cannot be read or does not hold one JSON object.
+    """
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"--config {path}: cannot be read as JSON ({error})") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"--config {path}: holds {type(values).__name__}, not a JSON object")
+    return values
+
+
+def field_type(config: type[TrainingConfig], name: str) -> type:
+    """The plain type of a setting: ``int`` for ``int | None``."""
+    hint: type = get_type_hints(config)[name]
+    return next((t for t in get_args(hint) if t is not types.NoneType), hint)
+
+
+def parse_setting(config: type[TrainingConfig], name: str, text: str) -> Any:
+    """Turn a command line's text into the value of a setting.
+
+    Raises:
+        ConfigError: the text is not of the setting's type.
+    """
+    kind = field_type(config, name)
+    try:
+        return kind(text)
+    except ValueError:
+        metadata = config.__dataclass_fields__[name].metadata
+        raise _refusal(name, text, kind, metadata) from None
+
+
+def absolute_dataset(dataset: str) -> str:
+    """A data set's name with the path of a folder made absolute."""
+    if dataset.startswith(FOLDER_PREFIX):
+        return FOLDER_PREFIX + absolute_path(dataset.removeprefix(FOLDER_PREFIX))
+    return dataset
+
+
+def absolute_path(path: str) -> str:
+    """A path with ``~`` and links resolved."""
+    return os.path.realpath(os.path.expanduser(path))
+
+
+def dataset_label(dataset: str) -> str:
+    """A data set's name without a path: ``folder:/home/me/cats`` → ``folder:cats``."""
+    if dataset.startswith(FOLDER_PREFIX):
+        return FOLDER_PREFIX + Path(absolute_dataset(dataset)).name
+    return dataset
+
+
+def suggestion(given: str, known: list[str]) -> str:
+    """``"did you mean 'x'? "`` where a known name is close, else nothing."""
+    close = difflib.get_close_matches(given, known, n=1)
+    return f"did you mean {close[0]!r}? " if close else ""
+
+
+def _check(name: str, value: Any, hint: Any, metadata: Any) -> None:
+    kinds = get_args(hint) or (hint,)
+    kind = kinds[0]
+    if value is None and types.NoneType in kinds:
+        return
+    if kind is float and type(value) is int:
+        value = float(value)
+    good = type(value) is kind and (kind is not float or math.isfinite(value))
+    if good and metadata["choices"]:
+        good = value in metadata["choices"]
+    if good and metadata["low"] is not None:
+        good = metadata["low"] <= value <= metadata["high"]
+    if good and metadata["multiple"]:
+        good = value % metadata["multiple"] == 0
+    if good and kind is str:
+        good = value.strip() != "" and value.isprintable()
+    if not good:
+        raise _refusal(name, value, kind, metadata)
+
+
+def _refusal(name: str, value: Any, kind: type, metadata: Any) -> ConfigError:
+    return ConfigError(f"{name}: {value!r} given; allowed is {_allowed(kind, metadata)}")
+
+
+def _allowed(kind: type, metadata: Any) -> str:
+    if metadata["choices"]:
+        return " or ".join(str(choice) for choice in metadata["choices"])
+    text = _TYPE_NAMES[kind]
+    if metadata["multiple"]:
+        text = f"a multiple of {metadata['multiple']}"
+    if metadata["low"] is not None:
+        text += f" from {metadata['low']} to {metadata['high']}"
+    return text

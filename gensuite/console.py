@@ -1,0 +1,89 @@
+"""What every command shares: a parser with one-line errors, and exit codes."""
+
+import argparse
+import contextlib
+import functools
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NoReturn, Protocol
+
+from gensuite.errors import ConfigError, GensuiteError
+from gensuite.version import __version__
+
+
+class Main(Protocol):
+    """A command's entry point: command line (``sys.argv`` when not given) → exit code."""
+
+    def __call__(self, argv: Sequence[str] | None = None) -> int:
+        """Run the command."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that knows ``--version`` and raises instead of exiting.
+
+    Raises:
+        ConfigError: the command line is not allowed; the message is one line.
+    """
+
+    def __init__(self, prog: str, description: str):
+        super().__init__(prog=prog, description=description, allow_abbrev=False)
+        self.add_argument("--version", action="version", version=f"gensuite {__version__}")
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the parser's complaint as the one kind of error that commands print."""
+        raise ConfigError(f"{message} (see {self.prog} --help)")
+
+
+def command(main: Main) -> Main:
+    """Give a ``main(argv) -> int`` the suite's exit codes.
+
+    0 done, 1 the answer is no, 2 bad input, 130 and 143 ended by SIGINT and SIGTERM. An error
+    raised on purpose is printed as one line without a traceback.
+    """
+
+    @functools.wraps(main)
+    def guarded(argv: Sequence[str] | None = None) -> int:
+        try:
+            return main(argv)
+        except GensuiteError as error:
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            return error.exit_code
+        except OSError as error:
+            # A disk that is full, a folder that may not be written: the user's to mend.
+            what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            print(f"error: {what}", file=sys.stderr)
+            return 2
+        except ModuleNotFoundError as error:
+            if str(error.name).startswith("gensuite"):
+                raise
+            print(
+                f"error: {error.name} is not installed; training and export need "
+                "pip install 'gensuite[train]'",
+                file=sys.stderr,
+            )
+            return 2
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
+
+    return guarded
+
+
+@contextlib.contextmanager
+def quiet_start() -> Iterator[None]:
+    """Silence what TensorFlow's C++ prints as it starts, which no setting of its own can.
+
+    That is at its import and at its first look for devices, whose result we print ourselves.
+    Errors in Python are raised as ever; what it prints later is shown as ever.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)

@@ -1,0 +1,1 @@
+"""Sampling a bundle with numpy, Pillow and onnxruntime alone."""

@@ -1,0 +1,151 @@
+"""The manifest: what a bundle says of itself, in one spelling, and how that is checked.
+
+``docs/bundle-format.md`` describes it for readers in other languages.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gensuite.errors import BundleError
+from gensuite.inference.latents import GaussianPrior
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+GENERATING_HALF = {"ae": "decoder", "vae": "decoder", "gan": "generator"}
+"""Family → the half that makes images."""
+
+NAMES = {"ae": "an AE", "vae": "a VAE", "gan": "a GAN"}
+"""Family → its name in a sentence."""
+
+ENCODER_OUTPUTS = {"ae": ("z",), "vae": ("mean", "log_variance")}
+"""Family → the ports of its encoder; a GAN has none."""
+
+_COMMON_FILES = frozenset({"golden.npz", "training.npz", "preview.png", "README.md"})
+_SECTIONS = {
+    "schema": int,
+    "family": str,
+    "name": str,
+    "latent": dict,
+    "image": dict,
+    "ports": dict,
+    "files": dict,
+    "dataset": dict,
+    "training": dict,
+    "seed": int,
+    "tools": dict,
+    "parity": dict,
+    "sha256": str,
+}
+"""Top-level fields of a manifest and their JSON types."""
+
+
+def canonical(values: Mapping[str, Any]) -> bytes:
+    """JSON in its one spelling: sorted keys, no spaces, UTF-8, no NaN, a final newline."""
+    text = json.dumps(
+        values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return text.encode("utf-8") + b"\n"
+
+
+def sha256(content: bytes) -> str:
+    """SHA-256 in lower-case hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def expected_files(family: str) -> frozenset[str]:
+    """Names of all files of a family's bundle, the manifest aside."""
+    files = _COMMON_FILES | {f"{GENERATING_HALF[family]}.onnx"}
+    return files | {"encoder.onnx", "codes.npz"} if family in ENCODER_OUTPUTS else files
+
+
+def expected_ports(
+    family: str, latent_size: int, image_shape: Iterable[int]
+) -> dict[str, dict[str, dict[str, list[str | int]]]]:
+    """The ports of a family's models: model → ``inputs`` and ``outputs`` → name → shape.
+
+    All ports are float32; the first dimension is ``"batch"``.
+    """
+    code: list[str | int] = ["batch", latent_size]
+    image: list[str | int] = ["batch", *image_shape]
+    half = GENERATING_HALF[family]
+    ports = {half: {"inputs": {"z": code}, "outputs": {"image": image}}}
+    if family in ENCODER_OUTPUTS:
+        outputs = dict.fromkeys(ENCODER_OUTPUTS[family], code)
+        ports["encoder"] = {"inputs": {"image": image}, "outputs": outputs}
+    return ports
+
+
+def check_manifest(content: bytes) -> dict[str, Any]:
+    """Parse a manifest strictly.
+
+    Raises:
+        BundleError: not canonical JSON, not its own sha256, another schema, or not a description
+            of one of the families.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads(content)
+        spelled_canonically = canonical(manifest) == content
+    except (ValueError, RecursionError):
+        spelled_canonically = False
+    if not spelled_canonically or not isinstance(manifest, dict):
+        raise BundleError("manifest", f"{MANIFEST}: not canonical JSON; export the bundle again")
+    if manifest.get("schema") != SCHEMA:
+        raise BundleError(
+            "schema",
+            f"{MANIFEST}: schema {manifest.get('schema')!r}; this version of gensuite reads "
+            f"schema {SCHEMA}, so export the bundle again or use the version that made it",
+        )
+    for key, kind in _SECTIONS.items():
+        if type(manifest.get(key)) is not kind:
+            raise BundleError("manifest", f"{MANIFEST}: {key} is missing or not {kind.__name__}")
+    rest = {key: value for key, value in manifest.items() if key != "sha256"}
+    if sha256(canonical(rest)) != manifest["sha256"]:
+        raise BundleError("hash", f"{MANIFEST}: has been altered: it does not carry its own sha256")
+    try:
+        _check_model(manifest)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, BundleError):
+            raise
+        raise BundleError(
+            "manifest", f"{MANIFEST}: a field is missing or wrong ({error})"
+        ) from None
+    return manifest
+
+
+def _check_model(manifest: dict[str, Any]) -> None:
+    family, latent, image = manifest["family"], manifest["latent"], manifest["image"]
+    if family not in GENERATING_HALF:
+        raise BundleError("manifest", f"{MANIFEST}: unknown family {family!r}")
+    shape = (image["height"], image["width"], image["channels"])
+    if not all(type(size) is int and 0 < size <= 4096 for size in (latent["size"], *shape)):
+        raise BundleError("manifest", f"{MANIFEST}: sizes {latent['size']!r} and {shape!r}")
+    if image["range"] != [0, 1]:
+        raise BundleError("manifest", f"{MANIFEST}: image range {image['range']!r} is not [0, 1]")
+    if manifest["ports"] != expected_ports(family, latent["size"], shape):
+        raise BundleError("ports", f"{MANIFEST}: its ports are not those of a {family}")
+    if manifest["files"].keys() != expected_files(family):
+        raise BundleError("manifest", f"{MANIFEST}: its files are not those of a {family}")
+    for entry in manifest["files"].values():
+        if type(entry["bytes"]) is not int or not isinstance(entry["sha256"], str):
+            raise BundleError("manifest", f"{MANIFEST}: a file's size or sha256 is missing")
+    _check_prior(latent)
+    texts = (manifest["dataset"]["name"], manifest["dataset"]["licence"])
+    if not all(isinstance(text, str) for text in texts):
+        raise BundleError("manifest", f"{MANIFEST}: the data set's name or licence is missing")
+    if not isinstance(manifest["training"]["config"], dict):
+        raise BundleError("manifest", f"{MANIFEST}: the training's settings are missing")
+
+
+def _check_prior(latent: dict[str, Any]) -> None:
+    if latent["prior"] not in ("standard", "gaussian"):
+        raise BundleError("manifest", f"{MANIFEST}: unknown prior {latent['prior']!r}")
+    if latent["prior"] == "gaussian" or "gaussian" in latent:
+        prior = GaussianPrior.from_dict(latent["gaussian"])
+        size = latent["size"]
+        np.linalg.cholesky(prior.covariance)  # a ValueError if it is no covariance
+        if prior.mean.shape != (size,) or prior.covariance.shape != (size, size):
+            raise BundleError("manifest", f"{MANIFEST}: the prior's shape is not the code's")

@@ -1,0 +1,96 @@
+"""``python -m gensuite.info [BUNDLE]``: say what is there."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gensuite.console import Parser, command
+from gensuite.errors import BundleError
+from gensuite.inference import bundle as bundles
+from gensuite.inference.bundle import Bundle
+from gensuite.inference.manifest import MANIFEST
+
+ARTIFACTS = Path("artifacts")
+
+
+def find_bundles(folder: Path) -> dict[str, Bundle | BundleError]:
+    """Read every bundle directly inside ``folder``.
+
+    Returns:
+        Folder name → the bundle, or the reason why it is broken; sorted by name.
+    """
+    found: dict[str, Bundle | BundleError] = {}
+    # A folder that has lost its manifest is a broken bundle too, and its models tell.
+    parts = (*folder.glob(f"*/{MANIFEST}"), *folder.glob("*/*.onnx"))
+    for path in sorted({part.parent for part in parts}):
+        if path.name.startswith("."):
+            continue  # an export that was killed half-way
+        try:
+            found[path.name] = bundles.read(path)
+        except BundleError as error:
+            found[path.name] = error
+    return found
+
+
+def summary(bundle: Bundle) -> str:
+    """One line about a bundle."""
+    height, width, channels = bundle.image_shape
+    size = sum(map(len, bundle.files.values()))
+    dataset = bundle.manifest["dataset"]["name"]
+    return (
+        f"{bundle.family.upper()} of {dataset}, latent {bundle.latent_size}, "
+        f"{height}x{width}x{channels}, {size / 1e3:.0f} kB"
+    )
+
+
+def description(bundle: Bundle) -> str:
+    """Several lines about a bundle: identity, ports, files, data set, scores."""
+    manifest = bundle.manifest
+    lines = [summary(bundle), bundle.identity, f"prior: {bundle.default_prior}"]
+    for model, ports in manifest["ports"].items():
+        sides = (
+            ", ".join(f"{name} {shape}" for name, shape in ports[side].items())
+            for side in ("inputs", "outputs")
+        )
+        lines.append(f"{model}.onnx: {' -> '.join(sides)}")
+    lines += [f"{name}: {entry['bytes']:,} bytes" for name, entry in manifest["files"].items()]
+    lines.append(f"dataset: {manifest['dataset']['name']} ({manifest['dataset']['licence']})")
+    lines.append(f"training: {json.dumps(manifest['training']['config'])}")
+    scores = manifest.get("scores")
+    lines.append(f"scores: {json.dumps(scores) if scores else 'not measured'}")
+    return "\n".join(lines)
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(
+        "python -m gensuite.info", "Describe a bundle, or list the bundles in artifacts/."
+    )
+    parser.add_argument("bundle", type=Path, nargs="?", help="the bundle's folder")
+    return parser.parse_args(argv)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the description of one bundle or the list of all."""
+    if args.bundle:
+        print(description(bundles.read(args.bundle)))
+        return
+    found = find_bundles(ARTIFACTS)
+    for name, bundle in found.items():
+        what = f"BROKEN: {bundle}" if isinstance(bundle, BundleError) else summary(bundle)
+        print(f"{ARTIFACTS / name}: {what}")
+    if not found:
+        print(f"no bundles in {ARTIFACTS}/; train with python -m gensuite.train, then export")
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; see the module."""
+    run(parse_args(argv))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
