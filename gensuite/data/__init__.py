@@ -1,0 +1,1 @@
+"""Real images, through tensorflow-datasets, in three splits that stay apart."""

@@ -1,0 +1,267 @@
+"""A data set in memory: train, validation and test, of one size, as bytes.
+
+One path for all: tfds builder → splits → one size → uint8 arrays. Batches of an epoch are a
+function of (seed, epoch), so that training can be interrupted and resumed inside an epoch.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from gensuite.config import TrainingConfig, VAEConfig, dataset_label
+from gensuite.data.catalogue import find_builder, licence
+from gensuite.errors import DataError
+
+SPLITS = ("train", "validation", "test")
+_ALIASES = {"valid": "validation", "val": "validation"}
+_CUT_SHARE, _CUT_MOST = 0.1, 5000
+_CUT_KEY, _ORDER_KEY = 1, 2  # streams of the data's random numbers
+_LARGEST_NATIVE = 128
+_DEFAULT_SIDE = 64
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Three splits of images, apart from each other."""
+
+    name: str
+    """``digits``, a tfds name, or ``folder:NAME``."""
+    version: str
+    licence: str
+    class_names: tuple[str, ...]
+    """Empty where the data set has no labels."""
+    images: dict[str, np.ndarray]
+    """Split → ``(count, height, width, channels)`` uint8."""
+    labels: dict[str, np.ndarray]
+    """Split → ``(count,)`` int64; empty where the data set has no labels."""
+    resized: str
+    """How the images got their size, in words."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """``(height, width, channels)``."""
+        return tuple(self.images["train"].shape[1:])
+
+    def floats(self, split: str) -> np.ndarray:
+        """A split's images, ``(count, height, width, channels)`` float32 in [0, 1]."""
+        return self.images[split].astype(np.float32) / np.float32(255)
+
+    def epoch(self, batch_size: int, seed: int, epoch: int, skip: int = 0) -> tf.data.Dataset:
+        """The training batches of one epoch, each image at most once.
+
+        Args:
+            batch_size: images in a batch; what is left over at the end waits for another epoch.
+            seed: of the order.
+            epoch: number of the epoch; the order is a function of (seed, epoch).
+            skip: batches already taken.
+
+        Returns:
+            Batches ``(batch_size, height, width, channels)`` float32 in [0, 1].
+        """
+        order = _generator(seed, _ORDER_KEY, epoch).permutation(len(self.images["train"]))
+        return self._batches("train", order[skip * batch_size :], batch_size, drop_remainder=True)
+
+    def batches(self, split: str, batch_size: int) -> tf.data.Dataset:
+        """All images of a split, in their order; the last batch may be smaller."""
+        order = np.arange(len(self.images[split]))
+        return self._batches(split, order, batch_size, drop_remainder=False)
+
+    def _batches(self, split, order, batch_size, *, drop_remainder) -> tf.data.Dataset:
+        images = self.images[split]
+        # Gathered by numpy in one call per batch: the whole split never becomes a graph constant.
+        take = lambda rows: tf.numpy_function(images.__getitem__, [rows], tf.uint8)  # noqa: E731
+        rows = tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder)
+        size = batch_size if drop_remainder else None
+
+        def load(indices):
+            batch = tf.ensure_shape(take(indices), (size, *self.image_shape))
+            return tf.cast(batch, tf.float32) / 255.0
+
+        return rows.map(load).prefetch(2)
+
+    def describe(self) -> dict[str, Any]:
+        """Facts for runs and bundles: identity, counts, classes, licence; no path."""
+        digest = hashlib.sha256()
+        for split in SPLITS:
+            digest.update(np.ascontiguousarray(self.images[split]).data)
+        facts: dict[str, Any] = {
+            "name": self.name,
+            "version": self.version,
+            "licence": self.licence,
+            "image_shape": list(self.image_shape),
+            "counts": {split: len(self.images[split]) for split in SPLITS},
+            "preparation": self.resized,
+            "sha256": digest.hexdigest(),
+        }
+        if self.class_names:
+            known = self.labels["train"][self.labels["train"] >= 0]
+            counts = np.bincount(known, minlength=len(self.class_names))
+            facts["class_names"] = list(self.class_names)
+            facts["class_shares"] = (counts / max(counts.sum(), 1)).tolist()
+        return facts
+
+
+def open_dataset(config: TrainingConfig | str) -> ImageData:
+    """Find, prepare where needed, split, size and read a data set.
+
+    Args:
+        config: a run's settings, or just the name of a data set.
+
+    Raises:
+        DataError: it cannot be had, or its images cannot be used.
+    """
+    if isinstance(config, str):
+        config = VAEConfig(dataset=config)
+    return read_splits(find_builder(config), config)
+
+
+def read_splits(builder: tfds.core.DatasetBuilder, config: TrainingConfig) -> ImageData:
+    """Read a prepared builder into memory."""
+    image_key, label_key = _feature_keys(builder)
+    source = _Source(builder, image_key, label_key)
+    prepare, resized = _sizing(source, config)
+    images, labels = {}, {}
+    for name in builder.info.splits:
+        split = _ALIASES.get(name, name)
+        if split in SPLITS:
+            images[split], labels[split] = source.read(name, prepare)
+    if "train" not in images:
+        raise DataError(f"{builder.name}: has splits {', '.join(builder.info.splits)}; needs train")
+    _cut_missing(images, labels, config.seed)
+    if len(images["train"]) < config.batch_size:
+        raise DataError(
+            f"batch_size: {config.batch_size} given, but {config.dataset} has only "
+            f"{len(images['train'])} training images; allowed is at most that"
+        )
+    label_feature = builder.info.features[label_key] if label_key else None
+    return ImageData(
+        name=dataset_label(config.dataset),
+        version=str(builder.info.version),
+        licence=licence(config.dataset),
+        class_names=tuple(label_feature.names) if label_feature else (),
+        images=images,
+        labels=labels if label_feature else {},
+        resized=resized,
+    )
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A builder's examples as (image, label) pairs; the label is -1 where there is none."""
+
+    builder: tfds.core.DatasetBuilder
+    image_key: str
+    label_key: str | None
+
+    def pairs(self, split: str) -> tf.data.Dataset:
+        dataset = self.builder.as_dataset(split=split, shuffle_files=False)
+
+        def pair(example):
+            label = example[self.label_key] if self.label_key else tf.constant(-1, tf.int64)
+            return example[self.image_key], label
+
+        return dataset.map(pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+    def read(self, split: str, prepare) -> tuple[np.ndarray, np.ndarray]:
+        pairs = self.pairs(split).map(
+            lambda image, label: (prepare(image), label),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        batches = list(tfds.as_numpy(pairs.batch(1024)))
+        return (
+            np.concatenate([images for images, _ in batches]),
+            np.concatenate([labels for _, labels in batches]).astype(np.int64),
+        )
+
+    def sizes(self) -> Iterator[tuple[int, ...]]:
+        for split in self.builder.info.splits:
+            for image, _ in tfds.as_numpy(self.pairs(split)):
+                yield image.shape[:2]
+
+
+def _feature_keys(builder: tfds.core.DatasetBuilder) -> tuple[str, str | None]:
+    features = builder.info.features
+    images = [k for k, v in features.items() if isinstance(v, tfds.features.Image)]
+    labels: list[Any] = [k for k, v in features.items() if isinstance(v, tfds.features.ClassLabel)]
+    if len(images) != 1 or features[images[0]].np_dtype != np.uint8:
+        raise DataError(
+            f"{builder.name}: has {len(images)} image features "
+            f"({', '.join(images) or 'none'}); allowed is exactly one, of 8 bits"
+        )
+    if features[images[0]].shape[-1] not in (1, 3, 4):
+        raise DataError(f"{builder.name}: its images do not have one of 1, 3 or 4 channels")
+    supervised = (builder.info.supervised_keys or (None, None))[1]
+    preferred = [name for name in (supervised, "label", *labels) if name in labels]
+    return images[0], preferred[0] if preferred else None
+
+
+def _sizing(source: _Source, config: TrainingConfig):
+    """Decide the size of all images: a function of one image, and its description."""
+    channels = config.channels or min(source.builder.info.features[source.image_key].shape[-1], 3)
+    common = None if config.image_size else _common_size(source)
+    if common:
+        height, width = (max(8, -(-side // 4) * 4) for side in common)
+        resized = f"padded from {common[0]}x{common[1]} to {height}x{width}"
+        if (height, width) == common:
+            resized = f"kept at {height}x{width}"
+
+        def fit(image):
+            return tf.image.resize_with_crop_or_pad(image, height, width)
+    else:
+        side = config.image_size or _DEFAULT_SIDE
+        resized = f"centre-cropped to a square and resized to {side}x{side}"
+
+        def fit(image):
+            shape = tf.shape(image)
+            shorter = tf.minimum(shape[0], shape[1])
+            square = tf.image.resize_with_crop_or_pad(image, shorter, shorter)
+            # Antialiased, so that a large photograph does not turn into noise.
+            small = tf.image.resize(square, (side, side), method="bicubic", antialias=True)
+            return tf.cast(tf.round(tf.clip_by_value(small, 0.0, 255.0)), tf.uint8)
+
+    return lambda image: _to_channels(fit(image), channels), resized
+
+
+def _to_channels(image, channels: int):
+    if image.shape[-1] == 4:
+        image = image[..., :3]
+    if image.shape[-1] == channels:
+        return image
+    convert = tf.image.rgb_to_grayscale if channels == 1 else tf.image.grayscale_to_rgb
+    return convert(image)
+
+
+def _common_size(source: _Source) -> tuple[int, int] | None:
+    """The (height, width) of all images, if it is one and at most 128."""
+    height, width = source.builder.info.features[source.image_key].shape[:2]
+    sizes = iter([(height, width)]) if height and width else source.sizes()
+    first = next(sizes)
+    if max(first) > _LARGEST_NATIVE or any(size != first for size in sizes):
+        return None
+    return first
+
+
+def _cut_missing(images: dict, labels: dict, seed: int) -> None:
+    """Cut absent splits from train, by seed."""
+    for salt, split in enumerate(("test", "validation")):
+        if split in images:
+            continue
+        count = len(images["train"])
+        size = min(_CUT_MOST, round(_CUT_SHARE * count))
+        if size == 0:
+            raise DataError(f"{count} training images leave no {split} split; add images")
+        order = _generator(seed, _CUT_KEY, salt).permutation(count)
+        cut, rest = np.sort(order[:size]), np.sort(order[size:])
+        images[split], images["train"] = images["train"][cut], images["train"][rest]
+        labels[split], labels["train"] = labels["train"][cut], labels["train"][rest]
+
+
+def _generator(seed: int, stream: int, index: int) -> np.random.Generator:
+    """Independent random numbers for every (seed, stream, index)."""
+    return np.random.Generator(np.random.Philox(key=np.array([seed, (stream << 32) + index], "u8")))
