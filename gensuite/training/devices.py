@@ -1,0 +1,44 @@
+"""What training runs on."""
+
+import os
+
+import tensorflow as tf
+
+
+def prepare(*, deterministic: bool) -> str:
+    """Set TensorFlow up for this machine's best device.
+
+    Args:
+        deterministic: choose operations that give the same bits on every run on a GPU too.
+
+    Returns:
+        The device in words, such as ``CPU (2 cores)``.
+    """
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        _do_not_remap()
+        return f"CPU ({len(os.sched_getaffinity(0))} cores)"
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    names = {tf.config.experimental.get_device_details(gpu).get("device_name") for gpu in gpus}
+    return f"GPU ({', '.join(sorted(map(str, names)))})"
+
+
+def use_exact_float32() -> None:
+    """Let float32 give the same bits in every process, as a proof of parity needs.
+
+    Matrix products on a GPU are not rounded to TensorFloat-32.
+    """
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    _do_not_remap()
+
+
+def _do_not_remap() -> None:
+    """Switch Grappler's remapper off.
+
+    It fails on the gradient of LeakyReLU and complains at length; where it succeeds it makes these
+    networks no faster.
+    """
+    tf.config.optimizer.set_experimental_options({"remapping": False})

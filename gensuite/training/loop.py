@@ -1,0 +1,244 @@
+"""The one training loop: exact to the bit after any interruption, on CPU.
+
+Keras' ``fit`` can neither resume inside an epoch nor run on several machines. This loop can,
+because nothing in it depends on the past but the checkpoint: the data order is a function of
+(seed, epoch), noise of (seed, step), and everything else is in the model's and the optimizers'
+variables.
+"""
+
+import csv
+import io
+import math
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from gensuite.data.splits import ImageData
+from gensuite.errors import DivergedError
+from gensuite.inference.images import grid, png
+from gensuite.inference.latents import GaussianPrior, standard_normal
+from gensuite.models import GenerativeModel
+from gensuite.storage import write_file
+from gensuite.training import checkpoints, state
+from gensuite.training.encodings import encode
+from gensuite.training.runs import Run
+from gensuite.training.signals import StopRequest
+from gensuite.training.state import Progress, training_variables
+
+_CALL_SECONDS = 0.25
+"""About how long the graph runs before Python looks up: for the bar, checkpoints and signals."""
+_GRID_IMAGES = 25
+_PRIOR_IMAGES = 1000
+
+
+class Trainer:
+    """Trains one model in one run folder.
+
+    Args:
+        run: the folder, locked.
+        model: compiled.
+        data: the splits.
+    """
+
+    def __init__(self, run: Run, model: GenerativeModel, data: ImageData):
+        self.run = run
+        self.config = run.config
+        self.model = model
+        self.data = data
+        self.progress = Progress()
+        self.steps_per_epoch = len(data.images["train"]) // self.config.batch_size
+        self._best: list[np.ndarray] | None = None
+        self._saved_at = time.monotonic()
+        self._steps_per_call = 1
+        self._noise = standard_normal(_GRID_IMAGES, model.latent_dim, seed=self.config.seed)
+        self._run_steps, self._test_step = self._compile_steps()
+        self._encode: Any = tf.function(model.encode) if model.prior == "gaussian" else None
+        self._board = tf.summary.create_file_writer(str(run.path / "tensorboard"))
+
+    @property
+    def step(self) -> int:
+        """Training steps done."""
+        return self.progress.epoch * self.steps_per_epoch + self.progress.batch
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.progress.stopped_early or self.progress.epoch >= self.config.epochs
+
+    def fit(self, stop: StopRequest) -> None:
+        """Train until done or asked to stop, and leave a checkpoint either way.
+
+        Raises:
+            DivergedError: a loss or weight is no longer finite.
+        """
+        total = self.config.epochs * self.steps_per_epoch
+        # A log file wants a line now and then; a terminal wants a bar that moves.
+        interval = 0.2 if sys.stderr.isatty() else 15
+        with tqdm(total=total, initial=self.step, unit="step", mininterval=interval) as bar:
+            if self.step == 0:
+                self.save()
+            while not self.done:
+                self._train_epoch(bar, stop)
+                if stop:
+                    break
+                self._end_epoch()
+            self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            DivergedError: a weight is not finite; nothing is written.
+        """
+        variables = [variable.numpy() for variable in training_variables(self.model)]
+        if not all(np.isfinite(value).all() for value in variables):
+            raise self._diverged("a weight")
+        files = state.to_files(variables, self._best, self.progress)
+        checkpoints.save(self.run.checkpoints, self.step, files, self.config.keep)
+        self._saved_at = time.monotonic()
+
+    def restore(self) -> None:
+        """Take up the newest whole checkpoint of the run.
+
+        Raises:
+            RunError: there is none, or it is not of this model.
+        """
+        files = checkpoints.load_newest(self.run.checkpoints)
+        self._best, self.progress = state.restore(self.model, files)
+        write_file(self.run.path / "history.csv", _csv(self.progress.history).encode())
+
+    def _compile_steps(self):
+        strategy = tf.distribute.get_strategy()
+        xla = bool(tf.config.list_physical_devices("GPU")) and not self.config.deterministic
+        step = tf.function(self.model.train_step, jit_compile=xla)
+
+        @tf.function
+        def run_steps(iterator, count):
+            for _ in tf.range(count):
+                strategy.run(step, args=(next(iterator),))
+
+        return run_steps, tf.function(self.model.test_step)
+
+    def _train_epoch(self, bar: tqdm, stop: StopRequest) -> None:
+        progress, started = self.progress, time.monotonic()
+        first = progress.batch
+        if first == 0:
+            self._reset_metrics()
+        batches = iter(
+            self.data.epoch(self.config.batch_size, self.config.seed, progress.epoch, skip=first)
+        )
+        while progress.batch < self.steps_per_epoch and not stop:
+            count = min(self._steps_per_call, self.steps_per_epoch - progress.batch)
+            called = time.monotonic()
+            self._run_steps(batches, tf.constant(count))
+            progress.batch += count
+            self._adapt(count, time.monotonic() - called)
+            bar.update(count)
+            bar.set_postfix_str(self._check_finite(), refresh=False)
+            if time.monotonic() - self._saved_at >= self.config.save_seconds:
+                self.save()
+        seconds = time.monotonic() - started
+        self._append(
+            "timings.csv",
+            {
+                "epoch": progress.epoch + 1,
+                "steps": progress.batch - first,
+                "seconds": round(seconds, 3),
+                "images_per_second": round(
+                    (progress.batch - first) * self.config.batch_size / max(seconds, 1e-9), 1
+                ),
+            },
+        )
+
+    def _end_epoch(self) -> None:
+        progress = self.progress
+        row: dict[str, float] = {"epoch": progress.epoch + 1, "step": self.step}
+        row |= self._metrics()
+        row |= {f"val_{name}": value for name, value in self._validate().items()}
+        progress.history.append(row)
+        progress.epoch += 1
+        progress.batch = 0
+        self._keep_best(row)
+        self._append("history.csv", row)
+        with self._board.as_default(step=progress.epoch):
+            for name, value in row.items():
+                tf.summary.scalar(name, value)
+        self._write_samples()
+        if time.monotonic() - self._saved_at >= self.config.save_seconds:
+            self.save()
+
+    def _validate(self) -> dict[str, float]:
+        self._reset_metrics()
+        for batch in self.data.batches("validation", self.config.batch_size):
+            self._test_step(batch)
+        return self._metrics()
+
+    def _keep_best(self, row: dict[str, float]) -> None:
+        """Remember the best weights and stop when patience is at its end (AE, VAE)."""
+        if "val_loss" not in row:
+            return
+        progress = self.progress
+        if row["val_loss"] < progress.best_loss:
+            progress.best_loss, progress.best_epoch = row["val_loss"], progress.epoch
+            self._best = [variable.numpy() for variable in self.model.weights]
+        patience = getattr(self.config, "patience", None)
+        if patience and progress.epoch - progress.best_epoch >= patience:
+            progress.stopped_early = True
+
+    def _write_samples(self) -> None:
+        noise = self._noise
+        if self.model.prior == "gaussian":
+            codes = encode(self._encode, self.data, "validation", _PRIOR_IMAGES)["z"]
+            noise = GaussianPrior.fit(codes).codes(noise)
+        picture = png(grid(self.model.decode(noise).numpy()))
+        self.run.samples.mkdir(exist_ok=True)
+        write_file(self.run.samples / f"epoch-{self.progress.epoch:05d}.png", picture)
+
+    def _metrics(self) -> dict[str, float]:
+        return {metric.name: float(metric.result()) for metric in self.model.metrics}
+
+    def _reset_metrics(self) -> None:
+        for metric in self.model.metrics:
+            metric.reset_state()
+
+    def _check_finite(self) -> str:
+        """The running means as text; raise if one is not finite."""
+        values = self._metrics()
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise self._diverged(name)
+        return ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+
+    def _diverged(self, what: str) -> DivergedError:
+        return DivergedError(
+            f"{self.run.path}: training diverged before step {self.step}: {what} is not finite; "
+            f"train anew with a --learning-rate below {self.config.learning_rate:g}"
+        )
+
+    def _adapt(self, count: int, seconds: float) -> None:
+        """Choose how many steps the next call takes; the result does not depend on it."""
+        if count == self._steps_per_call:
+            factor = min(max(_CALL_SECONDS / max(seconds, 1e-6), 0.5), 2.0)
+            self._steps_per_call = max(1, round(self._steps_per_call * factor))
+
+    def _append(self, name: str, row: dict[str, float]) -> None:
+        path = self.run.path / name
+        text = _csv([row])
+        if path.exists() and path.stat().st_size:
+            text = text.split("\n", 1)[1]
+        with path.open("a") as stream:
+            stream.write(text)
+
+
+def _csv(rows: list[dict[str, float]]) -> str:
+    if not rows:
+        return ""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, rows[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
