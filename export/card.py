@@ -1,0 +1,100 @@
+"""The model card: a bundle's README.md, written from its manifest's facts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from export import parity
+
+_TITLES = {
+    "ae": "Autoencoder",
+    "vae": "Variational autoencoder",
+    "gan": "Generative adversarial network",
+}
+_PRIORS = {
+    "standard": "N(0, I)",
+    "gaussian": "the Gaussian of its training codes (mean and covariance in the manifest)",
+}
+
+
+def model_card(facts: Mapping[str, Any]) -> str:
+    """Write the card from the manifest's sections."""
+    image, latent, dataset = facts["image"], facts["latent"], facts["dataset"]
+    shape = f"{image['height']}×{image['width']}×{image['channels']}"
+    return f"""---
+library_name: onnx
+pipeline_tag: unconditional-image-generation
+tags: [gensuite, {facts["family"]}, onnx]
+datasets: [{dataset["name"]}]
+---
+
+# {_TITLES[facts["family"]]} of {dataset["name"]}
+
+![64 samples, seed 0](preview.png)
+
+Images of {shape} from latent codes of {latent["size"]} numbers, drawn from
+{_PRIORS[latent["prior"]]}.
+
+```python
+import gensuite
+
+generator = gensuite.load("artifacts/{facts["name"]}")
+images = generator.sample(16, seed=7)  # (16, {", ".join(shape.split("×"))}) float32 in [0, 1]
+```
+
+## Data
+
+{dataset["name"]} {dataset["version"]}: {_counts(dataset)}; {dataset["preparation"]}.
+Licence of the images: {dataset["licence"]}. A generative model can repeat images it was trained on.
+
+## Training
+
+Seed {facts["seed"]}. Settings:
+
+{_table(("setting", "value"), facts["training"]["config"].items())}
+
+{_extent(facts["training"])}
+
+## Scores
+
+Not measured.
+
+## Parity
+
+Keras, SavedModel and ONNX on the same inputs at batch {", ".join(map(str, parity.BATCHES))}:
+
+{_table(("port", "largest difference", "allowed"), _parity_rows(facts["parity"]))}
+
+An encoder's difference is divided by 1 + |value|. This repeats the proof, on any machine:
+
+```sh
+python -m gensuite.verify artifacts/{facts["name"]}
+```
+
+## Made with
+
+{", ".join(f"{tool} {version}" for tool, version in sorted(facts["tools"].items()))}.
+"""
+
+
+def _counts(dataset: Mapping[str, Any]) -> str:
+    return ", ".join(f"{count:,} {split}" for split, count in dataset["counts"].items())
+
+
+def _extent(training: Mapping[str, Any]) -> str:
+    if "epochs" not in training:
+        return "Trained outside of gensuite's own loop."
+    text = f"{training['epochs']} epochs"
+    if "best_epoch" in training:
+        text += f"; the weights are those of epoch {training['best_epoch']}, "
+        text += "which had the lowest validation loss"
+    return f"{text}."
+
+
+def _parity_rows(evidence: Mapping[str, Any]):
+    for what, found in parity.largest(evidence).items():
+        yield what, f"{found:.2g}", f"{parity.tolerance(what.split()[1]):g}"
+
+
+def _table(head, rows) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
