@@ -1,0 +1,75 @@
+"""What several test files share: toy bundles, one quick run per family, and its export."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+BUNDLES = Path(__file__).parent / "bundles"
+FAMILIES = ("ae", "vae", "gan")
+
+# TensorFlow's start-up notes would bury the tests' own output.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tfds_folder() -> Iterator[Path]:
+    """Keep data sets that tests, and the commands they start, prepare in a folder apart."""
+    with tempfile.TemporaryDirectory(prefix="gensuite-tfds-") as folder:
+        os.environ["TFDS_DATA_DIR"] = folder
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def toy_bundle() -> Path:
+    """A committed VAE of 8x8 digits with 2-D codes."""
+    return BUNDLES / "toy-vae"
+
+
+@pytest.fixture(scope="session", params=FAMILIES)
+def any_toy(request: pytest.FixtureRequest) -> Path:
+    """The committed bundle of each family in turn."""
+    return BUNDLES / f"toy-{request.param}"
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A finished run of every family: dense networks, two epochs on `digits`."""
+    from gensuite.train import main
+
+    folder = tmp_path_factory.mktemp("runs")
+    paths = {}
+    for family in FAMILIES:
+        paths[family] = folder / f"{family}-digits"
+        flags = ["--model", family, "--network", "dense", "--epochs", "2"]
+        assert main([*flags, "--run-dir", str(paths[family])]) == 0
+    return paths
+
+
+@pytest.fixture(scope="session")
+def exported(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The bundles of :func:`runs`."""
+    from export.__main__ import main
+
+    folder = tmp_path_factory.mktemp("artifacts")
+    paths = {family: folder / path.name for family, path in runs.items()}
+    for family, path in runs.items():
+        assert main([str(path), "--to", str(paths[family])]) == 0
+    return paths
+
+
+@pytest.fixture(scope="session")
+def raw_data() -> Path:
+    """Folder of genuine MNIST and Fashion-MNIST files, one folder each."""
+    folder = os.environ.get("GENSUITE_RAW_DATA")
+    if not folder:
+        pytest.skip("GENSUITE_RAW_DATA does not name a folder of MNIST and Fashion-MNIST files")
+    return Path(folder)
+
+
+def python(*arguments: str) -> list[str]:
+    """A command line of this interpreter."""
+    return [sys.executable, *arguments]

@@ -1,0 +1,171 @@
+"""The bundle: read whole, hashed, or refused with a code."""
+
+import hashlib
+import json
+import os
+import shutil
+
+import pytest
+
+from gensuite.errors import BundleError, BundleNotFoundError
+from gensuite.inference import bundle as bundles
+from gensuite.inference import manifest as manifests
+
+
+@pytest.fixture
+def copy(toy_bundle, tmp_path):
+    return shutil.copytree(toy_bundle, tmp_path / "toy")
+
+
+def refused(path):
+    with pytest.raises(BundleError) as caught:
+        bundles.read(path)
+    assert "\n" not in str(caught.value)
+    return caught.value.code
+
+
+def rewrite(path, change):
+    """Alter a manifest and give it a right sha256 again, as an attacker would."""
+    manifest = json.loads((path / "manifest.json").read_bytes())
+    change(manifest)
+    manifest.pop("sha256", None)
+    manifest["sha256"] = manifests.sha256(manifests.canonical(manifest))
+    (path / "manifest.json").write_bytes(manifests.canonical(manifest))
+
+
+def test_a_bundle_is_read_and_identified_by_its_manifest_file(any_toy):
+    bundle = bundles.read(any_toy)
+    content = (any_toy / "manifest.json").read_bytes()
+
+    assert bundle.identity == f"sha256:{hashlib.sha256(content).hexdigest()}"
+    assert bundle.files.keys() == {path.name for path in any_toy.iterdir()}
+    assert bundle.image_shape == (8, 8, 1)
+    assert bundle.latent_size == 2
+
+
+def test_the_manifest_carries_the_sha256_of_the_rest_of_itself(toy_bundle):
+    manifest = json.loads((toy_bundle / "manifest.json").read_bytes())
+    own = manifest.pop("sha256")
+
+    assert own == hashlib.sha256(manifests.canonical(manifest)).hexdigest()
+
+
+def test_every_missing_file_is_named(toy_bundle, tmp_path):
+    for name in bundles.read(toy_bundle).manifest["files"]:
+        path = shutil.copytree(toy_bundle, tmp_path / f"without-{name}")
+        (path / name).unlink()
+        with pytest.raises(BundleError, match=f"{name} is missing") as caught:
+            bundles.read(path)
+        assert caught.value.code == "missing"
+
+
+def test_a_flipped_bit_in_any_file_is_found(toy_bundle, tmp_path):
+    for name in bundles.read(toy_bundle).files:
+        path = shutil.copytree(toy_bundle, tmp_path / f"altered-{name}")
+        content = bytearray((path / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (path / name).write_bytes(content)
+        assert refused(path) in ("hash", "manifest", "schema")
+
+
+def test_an_extra_file_is_refused(copy):
+    (copy / "notes.txt").write_text("hello")
+
+    assert refused(copy) == "extra"
+
+
+def test_a_longer_file_is_refused_by_its_size(copy):
+    with (copy / "codes.npz").open("ab") as stream:
+        stream.write(b"x")
+
+    assert refused(copy) == "size"
+
+
+def test_a_link_is_refused_even_to_the_right_bytes(copy, tmp_path):
+    moved = tmp_path / "elsewhere.npz"
+    (copy / "codes.npz").rename(moved)
+    (copy / "codes.npz").symlink_to(moved)
+
+    assert refused(copy) == "link"
+
+
+def test_a_pipe_is_refused_without_waiting_for_a_writer(copy):
+    (copy / "codes.npz").unlink()
+    os.mkfifo(copy / "codes.npz")
+
+    assert refused(copy) == "link"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"[]\n",
+        b"null\n",
+        b'{"a":NaN}\n',
+        b'{"a":1,"a":1}\n',
+        b"[" * 100_000,
+        b'{"a": 1}\n',
+        b"\xff\xfe",
+    ],
+)
+def test_a_manifest_that_is_not_canonical_json_is_refused(copy, content):
+    (copy / "manifest.json").write_bytes(content)
+
+    assert refused(copy) in ("manifest", "schema")
+
+
+def set_in(*keys, value):
+    def change(manifest):
+        for key in keys[:-1]:
+            manifest = manifest[key]
+        manifest[keys[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (set_in("schema", value=2), "schema"),
+        (set_in("family", value="flow"), "manifest"),
+        (set_in("latent", "size", value=0), "manifest"),
+        (set_in("latent", "size", value=3), "ports"),
+        (set_in("latent", value={}), "manifest"),
+        (set_in("latent", "prior", value="uniform"), "manifest"),
+        (set_in("latent", "prior", value="gaussian"), "manifest"),
+        (set_in("image", "height", value=True), "manifest"),
+        (set_in("image", "range", value=[-1, 1]), "manifest"),
+        (set_in("ports", "decoder", "inputs", value={}), "ports"),
+        (set_in("files", "../outside", value={"bytes": 0, "sha256": ""}), "manifest"),
+        (set_in("files", "codes.npz", value={"bytes": "many", "sha256": ""}), "manifest"),
+        (set_in("files", "codes.npz", value=7), "manifest"),
+    ],
+)
+def test_a_rehashed_manifest_that_describes_no_model_is_refused(copy, change, code):
+    rewrite(copy, change)
+
+    assert refused(copy) == code
+
+
+def test_no_bundle_is_a_file_not_found(tmp_path):
+    with pytest.raises(BundleNotFoundError) as caught:
+        bundles.read(tmp_path)
+
+    assert isinstance(caught.value, FileNotFoundError)
+    assert isinstance(caught.value, BundleError)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_the_golden_arrays_are_inputs_and_outputs_of_every_model(any_toy):
+    bundle = bundles.read(any_toy)
+    golden = bundle.arrays("golden.npz")
+
+    expected = {
+        f"{model}.{port}"
+        for model, sides in bundle.ports.items()
+        for side in sides.values()
+        for port in side
+    }
+    assert golden.keys() == expected

@@ -1,0 +1,113 @@
+"""Documentation is executed: README's commands, its Python lines, and the own-networks script."""
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gensuite.train import make_config, parse_args
+from tests.conftest import python
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+NOT_RUN_HERE = {
+    "make demo": "made by hand and by whoever reads the README; it serves a page until it is ended",
+    "make demo SERVE=0": "likewise, and it would install a second environment",
+    "make test": "this is it",
+    "make test-slow": "the other half of it",
+    "streamlit run streamlit_app.py": "tests/test_browser.py does, and looks at the page",
+}
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[str]:
+    """Every command of README's shell blocks, comments cut off, continued lines joined."""
+    text = "\n".join(blocks(README, "sh")).replace("\\\n", " ")
+    lines = [line.partition(" #")[0].strip() for line in text.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def run(line: str, folder: Path) -> None:
+    words = shlex.split(line)
+    assert words[:2] == ["python", "-m"], line
+    environment = {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        python(*words[1:]),
+        cwd=folder,
+        env=dict(os.environ) | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, (line, done.stdout[-500:], done.stderr[-2000:])
+
+
+def needs_download(line: str) -> bool:
+    return any(name in line for name in ("mnist", "cifar", "folder:"))
+
+
+def test_readme_commands_do_what_they_say(tmp_path):
+    """All of them, in their order, in an empty folder; then the lines of Python on the result."""
+    ran = []
+    for line in commands():
+        if line in NOT_RUN_HERE or needs_download(line) or "pip install" in line:
+            continue
+        if line.startswith(("python3.11 -m venv", ". .venv")):
+            continue  # the environment that runs this test was made in the same way
+        run(line, tmp_path)
+        ran.append(line)
+    assert {"python -m gensuite.train", "python -m export runs/vae-digits"} <= set(ran)
+    assert (tmp_path / "grid.png").is_file()
+
+    (script,) = blocks(README, "python")
+    done = subprocess.run(
+        python("-c", script), cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if needs_download(line)])
+def test_readme_commands_that_need_other_data_have_allowed_flags(line):
+    words = shlex.split(line)
+
+    assert words[:3] == ["python", "-m", "gensuite.train"]
+    make_config(parse_args(words[3:]))
+
+
+def test_the_script_for_own_networks_trains_and_exports(tmp_path):
+    (script,) = blocks((ROOT / "docs" / "own-networks.md").read_text(), "python")
+    assert len([line for line in script.splitlines() if line.strip()]) <= 25
+    (tmp_path / "script.py").write_text(script)
+    environment = dict(os.environ) | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        python("script.py"),
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    run("python -m gensuite.verify artifacts/my-vae", tmp_path)
+
+
+def test_links_inside_the_documents_lead_somewhere():
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
+        for link in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", path.read_text()):
+            if not link.startswith(("http://", "https://")):
+                assert (path.parent / link).exists(), f"{path}: {link}"
+
+
+def test_make_lists_every_chore():
+    makefile = (ROOT / "Makefile").read_text()
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    told = set(re.findall(r'@echo "make ([a-z-]+)', makefile))
+
+    assert set(phony.split()) - {"help", "clean"} == told

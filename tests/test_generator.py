@@ -1,0 +1,237 @@
+"""The generator: what an app calls. Same seed, same bits; bad input, one clear error."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import gensuite
+from gensuite.errors import BundleError, InputError
+from gensuite.inference import bundle as bundles
+from gensuite.inference.runtime import OnnxBackend
+
+
+@pytest.fixture(scope="module")
+def vae(toy_bundle):
+    return gensuite.load(toy_bundle)
+
+
+@pytest.fixture(scope="module")
+def ae(toy_bundle):
+    return gensuite.load(toy_bundle.parent / "toy-ae")
+
+
+@pytest.fixture(scope="module")
+def gan(toy_bundle):
+    return gensuite.load(toy_bundle.parent / "toy-gan")
+
+
+@pytest.fixture(scope="module")
+def digits(vae):
+    return vae.bundle.arrays("golden.npz")["encoder.image"]
+
+
+def test_samples_are_images_in_range(any_toy):
+    images = gensuite.load(any_toy).sample(5, seed=1)
+
+    assert images.shape == (5, 8, 8, 1)
+    assert images.dtype == np.float32
+    assert images.min() >= 0
+    assert images.max() <= 1
+
+
+def test_the_first_samples_do_not_depend_on_how_many_follow(any_toy):
+    generator = gensuite.load(any_toy)
+    whole = generator.sample(200, seed=9)
+
+    for count in (1, 2, 3, 8, 63, 64, 65, 127, 128, 129):
+        assert np.array_equal(generator.sample(count, seed=9), whole[:count]), count
+
+
+def test_a_stream_is_the_sample_in_chunks(vae):
+    chunks = list(vae.stream(150, seed=2))
+
+    assert [len(chunk) for chunk in chunks] == [64, 64, 22]
+    assert np.array_equal(np.concatenate(chunks), vae.sample(150, seed=2))
+
+
+def test_samples_are_the_decoded_draws(any_toy):
+    generator = gensuite.load(any_toy)
+
+    np.testing.assert_array_equal(
+        generator.decode(generator.draw(7, seed=3, spread=0.5)),
+        generator.sample(7, seed=3, spread=0.5),
+    )
+
+
+def test_spread_is_a_factor_on_the_deviation_from_the_priors_mean(vae, ae):
+    np.testing.assert_allclose(vae.draw(6, seed=1, spread=2.0), 2 * vae.draw(6, seed=1))
+    mean = ae.bundle.gaussian_prior.mean
+    np.testing.assert_allclose(ae.draw(6, spread=0.0), np.tile(mean, (6, 1)), rtol=1e-6)
+
+
+def test_an_autoencoder_samples_from_its_codes_unless_told_otherwise(ae):
+    codes = bundles.read(ae.bundle.path).arrays("codes.npz")["z"].astype(float)
+    own, standard = ae.draw(5000, seed=0), ae.draw(5000, seed=0, prior="standard")
+
+    assert np.array_equal(own, ae.draw(5000, seed=0, prior="gaussian"))
+    assert np.linalg.norm(own.mean(0) - codes.mean(0)) < 0.5 * np.linalg.norm(codes.std(0))
+    assert np.abs(standard.mean(0)).max() < 0.1
+
+
+def test_a_vae_encodes_to_a_distribution_whose_mean_is_the_code(vae, digits):
+    mean, log_variance = vae.posterior(digits)
+
+    assert mean.shape == log_variance.shape == (len(digits), 2)
+    assert np.array_equal(vae.encode(digits), mean)
+
+
+def test_reconstruction_is_the_decoded_code(vae, digits):
+    np.testing.assert_array_equal(vae.reconstruct(digits), vae.decode(vae.encode(digits)))
+
+
+def test_many_images_are_encoded_in_chunks(vae, digits):
+    many = np.tile(digits, (5, 1, 1, 1))
+    codes = vae.encode(many)
+
+    assert len(codes) == len(many) > 64
+    np.testing.assert_array_equal(codes[: len(digits)], vae.encode(digits))
+
+
+def test_bytes_are_images_too(vae, digits):
+    as_bytes = np.rint(digits * 255).astype(np.uint8)
+
+    np.testing.assert_allclose(vae.encode(as_bytes), vae.encode(digits), atol=1e-5)
+
+
+def test_interpolation_ends_at_the_two_codes(vae):
+    a, b = vae.draw(2, seed=5)
+    images = vae.interpolate(a, b, 6, path="spherical")
+
+    assert images.shape == (6, 8, 8, 1)
+    np.testing.assert_allclose(images[[0, -1]], vae.decode(np.stack([a, b])), atol=1e-5)
+
+
+def test_threads_may_share_a_generator(vae):
+    seeds = range(200)
+    serial = [vae.sample(3, seed=seed) for seed in seeds]
+    with ThreadPoolExecutor(16) as pool:
+        parallel = list(pool.map(lambda seed: vae.sample(3, seed=seed), seeds))
+
+    assert all(np.array_equal(a, b) for a, b in zip(serial, parallel, strict=True))
+
+
+def test_two_threads_in_a_call_give_the_same_bits(toy_bundle, vae):
+    twin = gensuite.load(toy_bundle, threads=2)
+
+    assert np.array_equal(twin.sample(100, seed=4), vae.sample(100, seed=4))
+
+
+def test_a_gan_says_that_it_cannot_encode_and_why(gan, digits):
+    for ask in (gan.encode, gan.reconstruct):
+        with pytest.raises(InputError, match="GAN has no encoder: its generator was trained"):
+            ask(digits)
+    with pytest.raises(InputError, match=r"only a VAE .* this is a GAN"):
+        gan.posterior(digits)
+
+
+def test_an_autoencoder_has_no_posterior(ae, digits):
+    with pytest.raises(InputError, match=r"only a VAE .* this is an AE"):
+        ae.posterior(digits)
+
+
+@pytest.mark.parametrize("count", [0, -1, 2**32 + 1, 1.5, "8", True, None])
+def test_a_bad_count_is_refused_at_the_call(vae, count):
+    for ask in (vae.sample, vae.stream, vae.draw):
+        with pytest.raises(InputError, match="count: "):
+            ask(count)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.0, "7", True])
+def test_a_bad_seed_is_refused(vae, seed):
+    with pytest.raises(InputError, match=r"seed: .* from 0 to 2\^32 - 1"):
+        vae.sample(1, seed=seed)
+
+
+@pytest.mark.parametrize("spread", [-0.1, 11, float("nan"), float("inf"), "1", True])
+def test_a_bad_spread_is_refused(vae, spread):
+    with pytest.raises(InputError, match=r"spread: .* from 0 to 10"):
+        vae.sample(1, spread=spread)
+
+
+def test_a_prior_the_model_does_not_have_is_refused(vae):
+    with pytest.raises(InputError, match="prior: 'gaussian' given; this model has standard"):
+        vae.sample(1, prior="gaussian")
+
+
+@pytest.mark.parametrize(
+    "z",
+    [
+        np.zeros((3, 4)),
+        np.zeros(2),
+        np.zeros((0, 2)),
+        np.array([[np.nan, 0]]),
+        np.array([[np.inf, 0]]),
+        np.array([[1e39, 0]]),
+        [[1.0, 2.0], [3.0]],
+        [["a", "b"]],
+        np.zeros((2, 2), complex),
+        None,
+    ],
+)
+def test_bad_codes_are_refused(vae, z):
+    with pytest.raises(InputError, match=r"^z: "):
+        vae.decode(z)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((2, 28, 28, 1)),
+        np.zeros((8, 8, 1)),
+        np.zeros((0, 8, 8, 1)),
+        np.full((1, 8, 8, 1), 1.5),
+        np.full((1, 8, 8, 1), -0.1),
+        np.full((1, 8, 8, 1), np.nan),
+        np.zeros((1, 8, 8, 1), np.int64),
+        "image.png",
+    ],
+)
+def test_bad_images_are_refused(vae, images):
+    with pytest.raises(InputError, match=r"^images: "):
+        vae.encode(images)
+
+
+def test_an_error_is_also_the_built_in_it_resembles(vae):
+    with pytest.raises(ValueError, match="count"):
+        vae.sample(0)
+    with pytest.raises(FileNotFoundError):
+        gensuite.load("no/such/bundle")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"threads": 0}, {"threads": 1.5}, {"backend": "torch"}, {"providers": ["NoSuchProvider"]}],
+)
+def test_bad_options_of_load_are_refused(toy_bundle, options):
+    with pytest.raises(InputError, match=f"{next(iter(options))}: "):
+        gensuite.load(toy_bundle, **options)
+
+
+def test_without_a_saved_model_beside_it_the_other_backend_says_so(toy_bundle):
+    with pytest.raises(gensuite.BundleNotFoundError, match="no SavedModel here"):
+        gensuite.load(toy_bundle, backend="savedmodel")
+
+
+def test_bytes_that_are_no_model_are_a_bundle_error(toy_bundle):
+    bundle = bundles.read(toy_bundle)
+    with pytest.raises(BundleError, match="onnxruntime refuses it") as caught:
+        OnnxBackend({"decoder": b"not a model"}, bundle.ports)
+    assert caught.value.code == "model"
+
+
+def test_a_model_with_other_ports_than_stated_is_a_bundle_error(toy_bundle):
+    bundle = bundles.read(toy_bundle)
+    with pytest.raises(BundleError, match="its inputs are") as caught:
+        OnnxBackend({"decoder": bundle.models["encoder"]}, bundle.ports)
+    assert caught.value.code == "ports"

@@ -1,0 +1,244 @@
+"""The page, run in process on real bundles."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.runtime.media_file_storage import MediaFileKind
+from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
+from streamlit.testing.v1 import AppTest
+
+from gensuite.inference import bundle as bundles
+from gensuite.inference import manifest as manifests
+
+PAGE = Path(__file__).parents[1] / "streamlit_app.py"
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that the page takes its bundles from."""
+    folder = tmp_path / "artifacts"
+    folder.mkdir()
+    monkeypatch.setenv("GENSUITE_ARTIFACTS", str(folder))
+    return folder
+
+
+def open_page(**query: str | list[str]) -> AppTest:
+    """Visit the page with a query string."""
+    page = AppTest.from_file(str(PAGE), default_timeout=60)
+    for name, value in query.items():
+        page.query_params[name] = value
+    return page.run()
+
+
+def picture(page: AppTest) -> str:
+    """The address of the page's one picture, which Streamlit makes of the picture's hash."""
+    assert not page.exception
+    ((url,),) = (image.value for image in page.image)
+    return str(url)
+
+
+def alternative(page: AppTest) -> str:
+    """The text that stands for the picture where it cannot be seen."""
+    return str(page.image[0].proto.imgs[0].alt)
+
+
+def address(content: bytes) -> str:
+    """The address that Streamlit gives to a PNG."""
+    storage = MemoryMediaFileStorage("/mock/media")
+    return storage.get_url(storage.load_and_get_id(content, "image/png", MediaFileKind.MEDIA))
+
+
+def export_again(source: Path, to: Path, *, dataset: str = "digits", **models: bytes) -> None:
+    """Write a valid bundle like ``source`` with another data set's name or other models."""
+    bundle = bundles.read(source)
+    made_by_write = ("schema", "ports", "files", "sha256")
+    facts: dict[str, Any] = {
+        name: value for name, value in bundle.manifest.items() if name not in made_by_write
+    }
+    facts["dataset"] = facts["dataset"] | {"name": dataset}
+    files = {name: data for name, data in bundle.files.items() if name != manifests.MANIFEST}
+    files |= {f"{name}.onnx": content for name, content in models.items()}
+    bundles.write(to, facts, files, replace=True)
+
+
+def flip_a_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_without_bundles_the_page_teaches_the_two_commands(artifacts):
+    page = open_page()
+    assert not page.exception
+    assert not page.image
+    assert str(artifacts) in page.markdown[0].value.replace("\\", "")
+    assert page.code[0].value == "python -m gensuite.train\npython -m export runs/vae-digits"
+
+
+def test_a_folder_that_does_not_exist_is_one_without_bundles(artifacts):
+    artifacts.rmdir()
+    page = open_page()
+    assert not page.exception
+    assert page.code
+
+
+def test_a_bundle_is_drawn_at_once_and_named(artifacts, toy_bundle):
+    shutil.copytree(toy_bundle, artifacts / "toy")
+    page = open_page()
+    picture(page)
+    assert page.selectbox(key="bundle").options == ["toy"]
+    assert alternative(page) == "Images drawn from toy, VAE of digits: count 64, seed 0"
+    origin = page.caption[0].value.replace("\\", "")
+    identity = bundles.read(toy_bundle).identity
+    assert origin == f"VAE of digits · latent size 2 · {identity[:19]}"
+    assert not page.warning
+
+
+def test_each_family_is_drawn_and_an_ae_alone_offers_a_prior(artifacts, any_toy):
+    shutil.copytree(any_toy, artifacts / "toy")
+    page = open_page()
+    own = picture(page)
+    family = bundles.read(any_toy).family
+    assert [group.label for group in page.get("button_group")] == ["Prior"] * (family == "ae")
+    assert (picture(open_page(prior="standard")) != own) == (family == "ae")
+    assert picture(open_page(prior="unheard-of")) == own
+
+
+def test_the_seed_alone_decides_the_picture(artifacts, toy_bundle):
+    shutil.copytree(toy_bundle, artifacts / "toy")
+    page = open_page()
+    first = picture(page)
+    assert picture(page.number_input(key="seed").set_value(7.0).run()) != first
+    assert picture(page.number_input(key="seed").set_value(0.0).run()) == first
+
+
+def test_at_spread_0_no_seed_matters(artifacts, toy_bundle):
+    shutil.copytree(toy_bundle, artifacts / "toy")
+    page = open_page()
+    wide = picture(page)
+    narrow = picture(page.slider(key="spread").set_value(0.0).run())
+    assert narrow != wide
+    assert picture(page.number_input(key="seed").set_value(7.0).run()) == narrow
+
+
+def test_a_link_opens_with_its_settings(artifacts, toy_bundle):
+    shutil.copytree(toy_bundle, artifacts / "a")
+    export_again(toy_bundle, artifacts / "b", dataset="others")
+    page = open_page(bundle="b", seed="7", count="5", spread="0.5")
+    assert alternative(page) == "Images drawn from b, VAE of others: count 5, seed 7"
+    assert page.slider(key="spread").value == 0.5
+
+
+def test_a_broken_bundle_is_listed_with_its_reason_beside_one_that_works(artifacts, toy_bundle):
+    shutil.copytree(toy_bundle, artifacts / "broken")
+    shutil.copytree(toy_bundle, artifacts / "good")
+    flip_a_byte(artifacts / "broken" / "decoder.onnx")
+    page = open_page(bundle="broken")
+    picture(page)
+    assert page.selectbox(key="bundle").options == ["good"]
+    (warning,) = page.warning
+    reason = warning.value.replace("\\", "")
+    assert "broken: decoder.onnx has been altered" in reason
+    assert "export it again" in reason
+
+
+def test_a_bundle_that_breaks_while_it_is_shown_gives_way_to_another(artifacts, toy_bundle):
+    shutil.copytree(toy_bundle, artifacts / "a")
+    shutil.copytree(toy_bundle, artifacts / "b")
+    page = open_page(bundle="b")
+    picture(page)
+    flip_a_byte(artifacts / "b" / "manifest.json")
+    picture(page.run())
+    assert page.selectbox(key="bundle").value == "a"
+    assert "manifest.json" in page.warning[0].value.replace("\\", "")
+
+
+def test_only_broken_bundles_teach_and_are_listed(artifacts, toy_bundle):
+    shutil.copytree(toy_bundle, artifacts / "broken")
+    (artifacts / "broken" / "decoder.onnx").unlink()
+    page = open_page()
+    assert not page.exception
+    assert page.code
+    assert "decoder.onnx is missing" in page.warning[0].value.replace("\\", "")
+
+
+def test_a_model_that_onnxruntime_refuses_leaves_the_page_alive(artifacts, toy_bundle):
+    export_again(toy_bundle, artifacts / "a", decoder=b"no model")
+    shutil.copytree(toy_bundle, artifacts / "b")
+    page = open_page()
+    assert not page.exception
+    assert "onnxruntime refuses it" in page.error[0].value.replace("\\", "")
+    picture(page.selectbox(key="bundle").set_value("b").run())
+    assert not page.error
+
+
+def test_a_bundle_exported_again_under_its_name_is_picked_up(artifacts, toy_bundle):
+    shutil.copytree(toy_bundle, artifacts / "toy")
+    page = open_page()
+    before = picture(page)
+    decoder = bytearray((toy_bundle / "decoder.onnx").read_bytes())
+    middle = len(decoder) // 2  # weights are most of the file
+    decoder[middle : middle + 1000] = bytes(byte ^ 1 for byte in decoder[middle : middle + 1000])
+    export_again(toy_bundle, artifacts / "toy", decoder=bytes(decoder))
+    assert picture(page.run()) != before
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("seed", "-1"),
+        ("seed", "abc"),
+        ("seed", "4294967296"),
+        ("seed", "1e400"),
+        ("seed", "nan"),
+        ("seed", ["1", "x"]),
+        ("count", "1e9"),
+        ("count", "0"),
+        ("count", ""),
+        ("spread", "nan"),
+        ("spread", "-0.1"),
+        ("spread", "inf"),
+        ("bundle", "../../etc"),
+        ("bundle", "/etc"),
+        ("bundle", "\x00"),
+        ("nobody", "knows"),
+    ],
+)
+def test_a_hostile_query_gives_the_picture_of_none(artifacts, toy_bundle, name, value):
+    shutil.copytree(toy_bundle, artifacts / "toy")
+    assert picture(open_page(**{name: value})) == picture(open_page())
+
+
+def test_the_code_shown_makes_the_picture_shown(artifacts, toy_bundle, tmp_path):
+    shutil.copytree(toy_bundle, artifacts / "it's a toy")
+    page = open_page(seed="4294967295", count="7", spread="1.35")
+    shown = picture(page)
+    out = tmp_path / "picture.png"
+    script = f"{page.code[0].value}\nfrom gensuite.inference.images import png\n"
+    script += f"open({str(out)!r}, 'wb').write(png(picture))\n"
+    subprocess.run([sys.executable, "-c", script], check=True)
+    assert address(out.read_bytes()) == shown
+
+
+def test_what_a_bundle_says_of_itself_is_shown_as_text(artifacts, toy_bundle):
+    export_again(toy_bundle, artifacts / "toy", dataset="![x](http://example.org/x.png) :red[y]")
+    page = open_page()
+    picture(page)
+    markup = re.sub(r"\\.", "", page.caption[0].value)  # what remains without escaped characters
+    assert not re.search(r"[!\[\]():]", markup)
+
+
+def test_the_page_needs_no_tensorflow(artifacts, toy_bundle):
+    shutil.copytree(toy_bundle, artifacts / "toy")
+    script = (
+        "import sys\nfrom streamlit.testing.v1 import AppTest\n"
+        f"page = AppTest.from_file({str(PAGE)!r}, default_timeout=60).run()\n"
+        "assert page.image and not page.exception\n"
+        "assert not {'tensorflow', 'keras', 'onnx'} & sys.modules.keys()\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
