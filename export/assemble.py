@@ -1,5 +1,6 @@
 """From a trained model to a bundle and a SavedModel in their places."""
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from gensuite.inference.manifest import (
     MANIFEST,
     NAMES,
     SCHEMA,
+    expected_files,
     expected_ports,
 )
 from gensuite.inference.runtime import OnnxBackend
@@ -95,18 +97,41 @@ def check_place(path: Path, *, force: bool) -> None:
     """See that a bundle may be written to ``path``.
 
     Raises:
-        ConfigError: something is there that is not a bundle, or a bundle and not ``force``.
+        ConfigError: something is there that we did not write, or a bundle and not ``force``.
     """
     if path.name in ("", "saved_model"):
         raise ConfigError(f"--to: {path} is not a bundle's name; name another folder")
     if path.is_symlink():
         raise ConfigError(f"--to: {path} is a link; name the folder that it leads to")
+    saved_model = _saved_model_place(path)
+    if saved_model.exists() and not (saved_model / BUNDLE_NOTE).is_file():
+        raise ConfigError(f"--to: {saved_model} is there and is not ours; name another folder")
     if not path.exists():
         return
-    if not (path / MANIFEST).is_file():
+    if not _may_be_bundle(path):
         raise ConfigError(f"--to: {path} is there and is not a bundle; name another folder")
     if not force:
         raise ConfigError(f"--to: {path} is there; --force replaces it, --to names another folder")
+
+
+def _may_be_bundle(path: Path) -> bool:
+    """Whether a folder is a bundle, though perhaps a damaged one, and nothing but a bundle."""
+    if not (path / MANIFEST).is_file():
+        return False
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    ours = {MANIFEST}.union(*map(expected_files, NAMES))
+    return (
+        isinstance(manifest, dict)
+        and {"schema", "family", "ports"} <= manifest.keys()
+        and {item.name for item in path.iterdir()} <= ours
+    )
+
+
+def _saved_model_place(path: Path) -> Path:
+    return path.parent / "saved_model" / path.name / "1"
 
 
 def _export(trained: Trained, path: Path) -> str:
@@ -162,7 +187,7 @@ def _facts(trained: Trained) -> dict[str, Any]:
 @contextmanager
 def _saved_model_beside(path: Path) -> Iterator[Path]:
     """A folder for the SavedModel, put in its place if what is done with it succeeds."""
-    final = path.parent / "saved_model" / path.name / "1"
+    final = _saved_model_place(path)
     partial = partial_path(final)
     partial.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(partial, ignore_errors=True)

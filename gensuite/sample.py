@@ -39,6 +39,8 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError(f"--out: {args.out} given; allowed is a path that ends in .png")
     if not args.out.parent.is_dir():
         raise ConfigError(f"--out: {args.out} given, but there is no folder {args.out.parent}")
+    if args.out.parent.resolve() == args.bundle.resolve():
+        raise ConfigError(f"--out: {args.out} lies in the bundle, which an extra file would break")
     if args.count > MAX_PICTURE:
         raise ConfigError(f"--count: {args.count} given; one picture takes 1 to {MAX_PICTURE}")
     generator = load(args.bundle, threads=args.threads)

@@ -23,6 +23,9 @@ def write_directory(path: Path, files: Mapping[str, bytes], *, replace: bool = F
     ``path`` is the old folder, the new one, or (where there was none) absent. What an earlier,
     killed call for the same ``path`` left beside is removed first.
 
+    A file system that cannot exchange two names (some network ones) leaves ``path`` absent for a
+    moment; a call killed just then is put right by the next one.
+
     Args:
         path: the folder to make.
         files: its whole content.
@@ -32,7 +35,7 @@ def write_directory(path: Path, files: Mapping[str, bytes], *, replace: bool = F
         FileExistsError: ``path`` exists and ``replace`` is false.
         OSError: the disk is full or fails; ``path`` is as it was.
     """
-    if not replace and path.exists():
+    if not replace and (path.exists() or _aside_path(path).exists()):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     partial = partial_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,9 +61,14 @@ def put_in_place(partial: Path, path: Path) -> None:
         OSError: the disk fails; ``path`` is as it was.
     """
     _sync_directory(partial)
+    aside = _aside_path(path)
+    if aside.exists() and not path.exists():
+        aside.rename(path)
     if path.exists():
-        _exchange(partial, path)
-        shutil.rmtree(partial)
+        if not _exchange(partial, path):
+            _swap_in_two_steps(partial, path, aside)
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
     else:
         partial.rename(path)
     _sync_directory(path.parent)
@@ -97,16 +105,31 @@ def _sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def _exchange(new: Path, old: Path) -> None:
-    """Swap two folders' names in one step (Linux ``renameat2``), which Python does not offer."""
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two folders' names in one step (Linux ``renameat2``), which Python does not offer.
+
+    Returns:
+        False where the file system cannot.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.renameat2(_AT_FDCWD, bytes(new), _AT_FDCWD, bytes(old), _RENAME_EXCHANGE) == 0:
-        return
+    if libc.renameat2(_AT_FDCWD, bytes(one), _AT_FDCWD, bytes(other), _RENAME_EXCHANGE) == 0:
+        return True
     number = ctypes.get_errno()
-    if number not in (errno.EINVAL, errno.ENOSYS):
-        raise OSError(number, os.strerror(number), str(old))
-    # Some network file systems cannot exchange: for a moment neither folder has the name.
-    aside = new.with_name(f"{new.name}.old")
+    if number in (errno.EINVAL, errno.ENOSYS):
+        return False
+    raise OSError(number, os.strerror(number), str(other))
+
+
+def _swap_in_two_steps(new: Path, old: Path, aside: Path) -> None:
+    """Give ``new`` the name of ``old``, which is left at ``aside``."""
+    shutil.rmtree(aside, ignore_errors=True)
     old.rename(aside)
-    new.rename(old)
-    aside.rename(new)
+    try:
+        new.rename(old)
+    except OSError:
+        aside.rename(old)
+        raise
+
+
+def _aside_path(path: Path) -> Path:
+    return path.with_name(f"{_PARTIAL}{path.name}.old")

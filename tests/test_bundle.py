@@ -149,6 +149,21 @@ def test_a_rehashed_manifest_that_describes_no_model_is_refused(copy, change, co
     assert refused(copy) == code
 
 
+def test_what_no_reader_would_take_is_not_written(toy_bundle, tmp_path, monkeypatch):
+    bundle = bundles.read(toy_bundle)
+    files = {name: content for name, content in bundle.files.items() if name != "manifest.json"}
+    facts = {
+        key: value
+        for key, value in bundle.manifest.items()
+        if key not in ("schema", "ports", "files", "sha256")
+    }
+    monkeypatch.setattr(bundles, "_MAX_MANIFEST", 1000)
+
+    with pytest.raises(BundleError, match=r"manifest.json would have .* at most 1000 allowed"):
+        bundles.write(tmp_path / "other", facts, files, replace=False)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_bundle_is_a_file_not_found(tmp_path):
     with pytest.raises(BundleNotFoundError) as caught:
         bundles.read(tmp_path)

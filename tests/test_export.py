@@ -15,7 +15,7 @@ from keras import layers
 
 import gensuite
 from export.__main__ import main
-from export.assemble import export_model
+from export.assemble import check_place, export_model
 from export.parity import BATCHES, ENCODER_TOLERANCE, IMAGE_TOLERANCE
 from export.saved_model import signatures
 from export.to_onnx import to_onnx
@@ -193,6 +193,38 @@ def test_a_folder_that_is_no_bundle_is_never_replaced(runs, tmp_path, force, cap
 
     assert "is not a bundle" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_damaged_bundle_is_replaced_and_the_users_files_never(exported, tmp_path, damaged):
+    """A bundle with a missing or altered model may go; one with a file of somebody's may not."""
+    path = shutil.copytree(exported["ae"], tmp_path / "bundle")
+    if damaged:
+        (path / "encoder.onnx").unlink()
+        (path / "decoder.onnx").write_bytes(b"")
+    check_place(path, force=True)
+    (path / "notes.txt").write_text("mine")
+
+    with pytest.raises(ConfigError, match="is not a bundle; name another folder"):
+        check_place(path, force=True)
+
+
+@pytest.mark.parametrize(
+    "manifest", ['{"name": "a browser extension"}', "[]", "{", '{"schema": 1}']
+)
+def test_another_programs_manifest_makes_no_bundle(tmp_path, manifest):
+    (tmp_path / "manifest.json").write_text(manifest)
+
+    with pytest.raises(ConfigError, match="is not a bundle; name another folder"):
+        check_place(tmp_path, force=True)
+
+
+def test_a_folder_in_the_place_of_the_saved_model_is_never_replaced(tmp_path):
+    taken = tmp_path / "saved_model" / "mine" / "1"
+    taken.mkdir(parents=True)
+
+    with pytest.raises(ConfigError, match="saved_model/mine/1 is there and is not ours"):
+        check_place(tmp_path / "mine", force=True)
 
 
 def test_a_run_that_is_not_there_is_refused_without_tensorflow():

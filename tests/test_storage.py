@@ -63,15 +63,30 @@ def test_without_replace_what_is_there_stays(tmp_path):
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
-@pytest.mark.parametrize("existing", [True, False])
+@pytest.mark.parametrize(("before", "unused"), [(OLD, "rename"), (None, "exchange")])
 @pytest.mark.parametrize("kind", CALLS)
-def test_every_failing_call_leaves_the_old_folder_or_the_new_one(tmp_path, kind, existing, code):
-    """Each call of each kind fails once; at least one of each kind is reached."""
+def test_every_failing_call_leaves_the_old_folder_or_the_new_one(
+    tmp_path, kind, before, unused, code
+):
+    """Each call of each kind fails once; but for the unused kind, at least one is reached."""
+    assert fail_every_call(tmp_path, kind, before, code) or kind == unused
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("kind", CALLS)
+def test_the_same_holds_where_two_names_cannot_be_exchanged(tmp_path, monkeypatch, kind, code):
+    monkeypatch.setattr(storage, "_exchange", lambda *_: False)
+
+    assert fail_every_call(tmp_path, kind, OLD, code)
+
+
+def fail_every_call(tmp_path, kind, before, code):
+    """Replace a folder (or none) with each call of a kind failing in turn; count the failures."""
     failures = 0
     for number in range(1, 20):
         path = tmp_path / str(number) / "folder"
-        if existing:
-            storage.write_directory(path, OLD)
+        if before:
+            storage.write_directory(path, before)
         else:
             path.parent.mkdir()
         with pytest.MonkeyPatch.context() as patch:
@@ -82,12 +97,28 @@ def test_every_failing_call_leaves_the_old_folder_or_the_new_one(tmp_path, kind,
                 failures += 1
             reached = len(calls) >= number
         found = content(path) if path.exists() else None
-        assert found in (OLD, NEW) if existing else found in (None, NEW)
+        assert found in (before, NEW)
         assert beside(path) == []
         if not reached:
             assert found == NEW
             break
-    assert failures or kind == ("rename" if existing else "exchange")
+    return failures
+
+
+def test_a_call_killed_between_two_renames_is_put_right_by_the_next(tmp_path):
+    """Where names cannot be exchanged, the old folder waits beside its place."""
+    path = tmp_path / "folder"
+    storage.write_directory(path, OLD)
+    path.rename(storage._aside_path(path))
+    with pytest.MonkeyPatch.context() as patch:
+        arm(patch, "exchange", 1, errno.EIO)
+        with pytest.raises(OSError, match="Input/output"):
+            storage.write_directory(path, NEW, replace=True)
+    assert content(path) == OLD
+
+    storage.write_directory(path, NEW, replace=True)
+    assert content(path) == NEW
+    assert beside(path) == []
 
 
 def test_what_a_killed_call_left_beside_is_removed(tmp_path):

@@ -128,6 +128,10 @@ def write(
     manifest["sha256"] = sha256(canonical(manifest))
     content = canonical(manifest)
     check_manifest(content)
+    for name, size in {MANIFEST: len(content), **{n: len(files[n]) for n in files}}.items():
+        limit = _MAX_MANIFEST if name == MANIFEST else _MAX_FILE
+        if size > limit:
+            raise BundleError("size", f"{name} would have {size} bytes; at most {limit} allowed")
     write_directory(path, dict(files) | {MANIFEST: content}, replace=replace)
     return f"sha256:{sha256(content)}"
 
