@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import functools
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -44,6 +45,10 @@ def command(main: Main) -> Main:
 
     @functools.wraps(main)
     def guarded(argv: Sequence[str] | None = None) -> int:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                # A name that the terminal's encoding lacks must not end a training.
+                stream.reconfigure(errors="backslashreplace")
         try:
             return main(argv)
         except GensuiteError as error:
@@ -58,8 +63,8 @@ def command(main: Main) -> Main:
             if str(error.name).startswith("gensuite"):
                 raise
             print(
-                f"error: {error.name} is not installed; training and export need "
-                "pip install 'gensuite[train]'",
+                f"error: {error.name} is not installed; training and export need, in a checkout, "
+                "pip install -c constraints.txt -e '.[train]'",
                 file=sys.stderr,
             )
             return 2

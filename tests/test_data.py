@@ -3,8 +3,10 @@
 import hashlib
 import socket
 import subprocess
+import threading
 import time
 import zlib
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
 import pytest
@@ -233,7 +235,7 @@ def test_grey_and_colour_are_converted_to_the_majority_and_said(tmp_path, capsys
 
     assert majority.image_shape == (16, 20, 1)
     assert asked.image_shape == (16, 20, 3)
-    assert "folder:mixed: 30 of 70 images → grey" in said
+    assert "folder:mixed: 30 of 70 images made grey" in said
     assert majority.class_names == ()
     assert majority.labels == {}
 
@@ -264,6 +266,16 @@ def test_a_corrupt_image_is_named(tmp_path, content):
 
     with pytest.raises(DataError, match=r"bad\.png: not a readable PNG"):
         open_dataset(VAEConfig(dataset=f"folder:{tmp_path / 'some'}", batch_size=8))
+
+
+def test_an_image_with_damaged_exif_is_named(tmp_path):
+    """An entry whose type is not its tag's, at which Pillow raises an error of ``struct``."""
+    entries = b"\x01\x18\0\2\0\0\0\6\0\0\0&" + b"\x01\x12\0\3\0\0\0\1\0\6\0\0"
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\2" + entries + b"\0\0\0\0hello\0"
+    Image.new("L", (9, 9)).save(tmp_path / "turned.jpg", exif=exif)
+
+    with pytest.raises(DataError, match=r"turned\.jpg: not a readable"):
+        scan_folder(tmp_path)
 
 
 def test_a_truncated_image_is_named(tmp_path):
@@ -346,6 +358,12 @@ def test_every_kind_of_bad_name_is_one_clear_error(name, tmp_path):
         find_builder(VAEConfig(dataset=name, data_dir=str(tmp_path)))
 
 
+def test_a_data_set_has_one_spelling():
+    """Licence, run name and scores go by it."""
+    with pytest.raises(DataError, match="'MNIST' given; its name is written 'mnist'"):
+        find_builder(VAEConfig(dataset="MNIST"))
+
+
 def test_an_unknown_data_set_is_answered_with_the_nearest_and_the_choices():
     with pytest.raises(DataError, match="did you mean 'mnist'.* folder:PATH") as caught:
         find_builder(VAEConfig(dataset="mnits"))
@@ -354,14 +372,38 @@ def test_an_unknown_data_set_is_answered_with_the_nearest_and_the_choices():
 
 
 def test_all_hosts_of_a_data_set_are_asked_at_once(monkeypatch):
-    """Three that never answer take as long as one; every one must answer."""
+    """Of three that never answer, none waits for another; every one must answer."""
     monkeypatch.setattr(catalogue, "_PROBE_SECONDS", 1.0)
+    monkeypatch.setenv("NO_PROXY", "*")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         hosts = {f"127.0.0.{i}": f"http://127.0.0.1:{port}/{i}" for i in range(1, 4)}
-        started = time.monotonic()
         assert catalogue._silent_hosts(hosts) == list(hosts)
-        assert time.monotonic() - started < 3
+        silent.setblocking(False)
+        for _ in hosts:
+            silent.accept()[0].close()
+
+
+@pytest.mark.parametrize(
+    ("status", "answers"), [(200, True), (403, True), (407, False), (503, False)]
+)
+def test_a_proxy_that_reaches_nobody_is_no_answer(status, answers, monkeypatch):
+    class Proxy(BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        silent = catalogue._silent_hosts({"data.example": "http://data.example/images.gz"})
+
+    assert silent == ([] if answers else ["data.example"])
 
 
 def test_without_data_or_network_the_answer_is_quick_and_names_three_remedies(tmp_path):

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import logging
-import re
 import tempfile
 import threading
 import time
@@ -20,6 +19,7 @@ from gensuite.config import (
     dataset_label,
     suggestion,
 )
+from gensuite.console import quiet_start
 from gensuite.data.builders import Digits, ImageFolder, scan_folder
 from gensuite.errors import DataError
 
@@ -30,8 +30,10 @@ LICENCES = {
     "kmnist": "CC BY-SA 4.0 (CODH)",
     "cifar10": "not stated by its authors (Alex Krizhevsky)",
 }
-KNOWN = ("digits", "mnist", "fashion_mnist", "kmnist", "cifar10")
+KNOWN = tuple(LICENCES)
 _PROBE_SECONDS = 5.0
+# What a proxy or a gateway answers when it cannot reach the host itself.
+_UNREACHABLE = (407, 502, 503, 504)
 
 # tfds warns of a folder that is not prepared, which is what we look for and answer ourselves.
 logging.getLogger("absl").setLevel(logging.ERROR)
@@ -62,12 +64,11 @@ def find_builder(config: TrainingConfig) -> tfds.core.DatasetBuilder:
     return builder
 
 
-def licence(dataset: str) -> str:
+def licence(builder: tfds.core.DatasetBuilder) -> str:
     """The licence of a data set's images, as far as it is known."""
-    if dataset.startswith(FOLDER_PREFIX):
+    if isinstance(builder, ImageFolder):
         return "the user's own images"
-    name = re.split("[/:]", dataset)[0]
-    return LICENCES.get(name, "see the tensorflow-datasets catalogue")
+    return LICENCES.get(builder.name, "see the tensorflow-datasets catalogue")
 
 
 def _builder(config: TrainingConfig, data_dir: Path | None) -> tfds.core.DatasetBuilder:
@@ -79,19 +80,29 @@ def _builder(config: TrainingConfig, data_dir: Path | None) -> tfds.core.Dataset
         scan = scan_folder(root, config.channels)
         if scan.converted:
             kind = "grey" if scan.channels == 1 else "colour"
-            print(f"{dataset_label(name)}: {scan.converted} of {len(scan.files)} images → {kind}")
+            print(
+                f"{dataset_label(name)}: {scan.converted} of {len(scan.files)} images made {kind}"
+            )
         return ImageFolder(scan=scan, data_dir=data_dir)
     try:
-        return tfds.builder(name, data_dir=data_dir, try_gcs=False)
+        builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
     except Exception:  # tfds answers each kind of bad name with another kind of error
         # tfds's own message is its whole catalogue.
         raise DataError(
             f"dataset: {name!r} given; {suggestion(name, list(KNOWN))}allowed are "
             f"{', '.join(KNOWN)}, any other tensorflow-datasets name, and folder:PATH"
         ) from None
+    if not name.startswith(builder.name):
+        raise DataError(f"dataset: {name!r} given; its name is written {builder.name!r}")
+    return builder
 
 
 def _prepare(builder: tfds.core.DatasetBuilder, **options) -> None:
+    with quiet_start():
+        import tensorflow as tf
+
+        # What it says at its start and at its first look for devices would run into tfds's bars.
+        tf.config.list_physical_devices()
     try:
         builder.download_and_prepare(**options)
     except DataError:
@@ -147,10 +158,10 @@ def _silent_hosts(hosts: dict[str, str]) -> list[str]:
     answered: set[str] = set()
 
     def ask(host: str, url: str) -> None:
-        # Any answer will do: a refusal is tfds's to report.
+        # Any answer of the host's own will do: a refusal is tfds's to report.
         with contextlib.suppress(requests.RequestException):
-            requests.head(url, timeout=_PROBE_SECONDS)
-            answered.add(host)
+            if requests.head(url, timeout=_PROBE_SECONDS).status_code not in _UNREACHABLE:
+                answered.add(host)
 
     # Threads, because no time-out of requests covers the look-up of a host's name.
     threads = [threading.Thread(target=ask, args=pair, daemon=True) for pair in hosts.items()]

@@ -142,7 +142,7 @@ def read_splits(builder: tfds.core.DatasetBuilder, config: TrainingConfig) -> Im
     return ImageData(
         name=dataset_label(config.dataset),
         version=str(builder.info.version),
-        licence=licence(config.dataset),
+        licence=licence(builder),
         class_names=tuple(label_feature.names) if label_feature else (),
         images=images,
         labels=labels if label_feature else {},
@@ -159,7 +159,9 @@ class _Source:
     label_key: str | None
 
     def pairs(self, split: str) -> tf.data.Dataset:
-        dataset = self.builder.as_dataset(split=split, shuffle_files=False)
+        # A look at sizes may stop early, of which a cached data set complains.
+        options = tfds.ReadConfig(try_autocache=False)
+        dataset = self.builder.as_dataset(split=split, shuffle_files=False, read_config=options)
 
         def pair(example):
             label = example[self.label_key] if self.label_key else tf.constant(-1, tf.int64)
