@@ -91,6 +91,8 @@ class TrainingConfig:
         hints = get_type_hints(type(self))
         for item in fields(self):
             _check(item.name, getattr(self, item.name), hints[item.name], item.metadata)
+        if self.dataset == FOLDER_PREFIX:
+            raise ConfigError(f"dataset: {FOLDER_PREFIX!r} given; it needs the folder's path")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

@@ -60,8 +60,8 @@ def make_config(args: argparse.Namespace) -> TrainingConfig:
     Raises:
         ConfigError: a value is not allowed.
     """
-    values: dict[str, Any] = read_config_file(args.config) if args.config else {}
-    if args.model:
+    values: dict[str, Any] = {} if args.config is None else read_config_file(args.config)
+    if args.model is not None:
         values["model"] = args.model
     family = str(values.get("model", DEFAULT_FAMILY))
     for name, value in _given(args).items():
@@ -83,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
     """Train; 0 when done, 130 or 143 when asked to stop."""
     # Until training itself begins there is nothing to save: end at once, with the code of a stop.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # A shell starts what it sends to the background with Ctrl-C ignored; `kill -INT` should do.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return _resume(args) if args.resume else _begin(args)
 
 
@@ -121,10 +123,10 @@ def _open_run(args: argparse.Namespace) -> "Run":
     from gensuite.training.runs import Run
 
     run_ = Run.open(args.resume)
-    given = {name for name in _OWN_FLAGS if getattr(args, name)} | _given(args).keys()
+    given = {name for name in _OWN_FLAGS if getattr(args, name) is not None} | _given(args).keys()
     if extra := sorted(given - {"resume", "epochs"}):
         raise ConfigError(f"--resume takes all settings from the run but --epochs; drop {extra}")
-    if args.epochs:
+    if args.epochs is not None:
         epochs = parse_setting(TrainingConfig, "epochs", args.epochs)
         if epochs <= run_.config.epochs:
             raise ConfigError(
@@ -165,7 +167,9 @@ def _train(
         trainer.restore()
         if not trainer.done:
             run_.drop_encodings()
-        run_.write_config()
+            run_.write_config()
+        elif trainer.progress.stopped_early:
+            print("it stopped early, as --patience asked; more epochs change nothing")
         print(f"going on from step {trainer.step} of {run_.path}")
     with StopRequest() as stop:
         trainer.fit(stop)

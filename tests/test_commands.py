@@ -59,6 +59,15 @@ def test_bad_words_to_sample_are_one_line_and_exit_2(toy_bundle, flags, said, on
     assert said in one_line()
 
 
+def test_a_picture_is_not_written_into_the_bundle_that_it_would_break(
+    toy_bundle, tmp_path, one_line
+):
+    path = shutil.copytree(toy_bundle, tmp_path / "bundle")
+    assert sample.main([str(path), "--out", str(path / "grid.png")]) == 2
+    assert "lies in the bundle" in one_line()
+    assert bundles.read(path)
+
+
 @pytest.mark.parametrize("main", [sample.main, verify.main, info.main])
 def test_no_bundle_is_exit_2_for_every_command(main, tmp_path, one_line):
     assert main([str(tmp_path / "nothing")]) == 2
@@ -162,6 +171,9 @@ def test_the_package_lists_its_commands(capsys):
     ("flags", "said"),
     [
         (["--model", "dcgan"], "model: 'dcgan' given; did you mean 'gan'? allowed are ae, vae"),
+        (["--model", ""], "model: '' given; allowed are ae, vae"),
+        (["--config", ""], "--config : cannot be read"),
+        (["--dataset", "folder:"], "dataset: 'folder:' given; it needs the folder's path"),
         (["--latent-dim", "0"], "latent_dim: 0 given; allowed is a whole number from 1 to 512"),
         (["--image-size", "30"], "image_size: 30 given; allowed is a multiple of 4 from 8 to 128"),
         (["--epochs", "ten"], "epochs: 'ten' given; allowed is a whole number"),
@@ -216,7 +228,7 @@ def test_without_the_training_packages_a_command_says_what_to_install(words, tmp
     done = subprocess.run(python("-c", script), capture_output=True, text=True, check=False)
 
     assert done.returncode == 2
-    assert "is not installed; training and export need pip install" in done.stderr
+    assert "is not installed; training and export need, in a checkout" in done.stderr
     assert "Traceback" not in done.stderr
 
 

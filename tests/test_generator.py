@@ -159,6 +159,11 @@ def test_a_bad_spread_is_refused(vae, spread):
         vae.sample(1, spread=spread)
 
 
+@pytest.mark.parametrize("spread", [2, 2.0, np.int64(2), np.float32(2)])
+def test_a_spread_of_any_kind_of_number_is_taken(vae, spread):
+    assert np.array_equal(vae.sample(2, spread=spread), vae.sample(2, spread=2))
+
+
 def test_a_prior_the_model_does_not_have_is_refused(vae):
     with pytest.raises(InputError, match="prior: 'gaussian' given; this model has standard"):
         vae.sample(1, prior="gaussian")

@@ -26,6 +26,11 @@ def test_threefry_gives_its_published_answers(key, counter, expected):
     assert tuple(int(word[0]) for word in words) == expected
 
 
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int32, np.uint32, np.int64])
+def test_a_seed_of_any_whole_type_is_the_same_seed(kind):
+    assert np.array_equal(standard_normal(3, 2, seed=kind(5)), standard_normal(3, 2, seed=5))
+
+
 def test_codes_are_standard_normal():
     """20,000 draws of 5 numbers: 4 standard errors of mean and covariance are 0.03 and 0.04."""
     codes = standard_normal(20_000, 5, seed=3).astype(float)

@@ -38,7 +38,8 @@ def threefry2x32(key: tuple[int, int], counter: tuple[Words, Words]) -> tuple[Wo
     Returns:
         Two uint32 arrays of that shape.
     """
-    keys = (key[0], key[1], key[0] ^ key[1] ^ _PARITY)
+    seed, stream = int(key[0]), int(key[1])  # numpy's narrow integers would overflow
+    keys = (seed, stream, seed ^ stream ^ _PARITY)
     x0 = counter[0] + np.uint32(keys[0])
     x1 = counter[1] + np.uint32(keys[1])
     for group in range(5):

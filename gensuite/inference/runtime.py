@@ -65,14 +65,12 @@ class OnnxBackend:
         """Run one model; see :class:`Backend`.
 
         Raises:
-            BundleError: onnxruntime cannot run it.
+            BundleError: onnxruntime cannot run it; as inputs are checked, the model is at fault.
         """
         names = self._outputs[model]
         try:
             outputs = self._sessions[model].run(names, inputs)
-        except (
-            Exception
-        ) as error:  # as above; the inputs have been checked, so the model is at fault
+        except Exception as error:  # onnxruntime's errors share no type of their own
             reason = str(error).splitlines()[0]
             raise BundleError("model", f"{model}.onnx: cannot be run: {reason}") from None
         return dict(zip(names, outputs, strict=True))

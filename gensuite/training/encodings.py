@@ -30,24 +30,31 @@ def encode_splits(model: GenerativeModel, data: ImageData) -> dict[str, np.ndarr
     if not hasattr(model, "encode"):
         return {}
     test = data.images["test"][:MAX_CODES]
+    encoder = compile_encoder(model)
     labels = data.labels["test"] if data.class_names else np.full(len(test), -1, np.int64)
     arrays = {
         "images": test[:TEST_IMAGES],
         "labels": labels[:MAX_CODES],
-        **encode(tf.function(model.encode), data, "test", MAX_CODES),
+        **encode(encoder, data, "test", MAX_CODES),
     }
     if model.prior == "gaussian":
-        codes = encode(tf.function(model.encode), data, "train", len(data.images["train"]))["z"]
+        codes = encode(encoder, data, "train", len(data.images["train"]))["z"]
         prior = GaussianPrior.fit(codes)
         arrays |= {"prior_mean": prior.mean, "prior_covariance": prior.covariance}
     return arrays
+
+
+def compile_encoder(model: GenerativeModel) -> Encoder:
+    """The model's ``encode`` as one graph for batches of any size."""
+    image = tf.TensorSpec((None, *model.image_shape), tf.float32)
+    return tf.function(model.encode, input_signature=[image])
 
 
 def encode(encoder: Encoder, data: ImageData, split: str, count: int) -> dict[str, np.ndarray]:
     """Encode the first images of a split in batches.
 
     Args:
-        encoder: a model's ``encode``, as a ``tf.function``.
+        encoder: see :func:`compile_encoder`.
         data: the splits.
         split: which of them.
         count: number of images at most.

@@ -24,7 +24,7 @@ from gensuite.inference.latents import GaussianPrior, standard_normal
 from gensuite.models import GenerativeModel
 from gensuite.storage import write_file
 from gensuite.training import checkpoints, state
-from gensuite.training.encodings import encode
+from gensuite.training.encodings import compile_encoder, encode
 from gensuite.training.runs import Run
 from gensuite.training.signals import StopRequest
 from gensuite.training.state import Progress, training_variables
@@ -56,7 +56,7 @@ class Trainer:
         self._steps_per_call = 1
         self._noise = standard_normal(_GRID_IMAGES, model.latent_dim, seed=self.config.seed)
         self._run_steps, self._test_step = self._compile_steps()
-        self._encode: Any = tf.function(model.encode) if model.prior == "gaussian" else None
+        self._encode: Any = compile_encoder(model) if model.prior == "gaussian" else None
         self._board = tf.summary.create_file_writer(str(run.path / "tensorboard"))
 
     @property
