@@ -30,12 +30,12 @@ from gensuite.inference.manifest import (
     expected_ports,
 )
 from gensuite.inference.runtime import OnnxBackend
-from gensuite.inference.saved_model import BUNDLE_NOTE, SIGNATURES
+from gensuite.inference.saved_model import BUNDLE_NOTE, SIGNATURES, saved_model_place
+from gensuite.info import ARTIFACTS
 from gensuite.models import GenerativeModel
 from gensuite.storage import partial_path, put_in_place
 from gensuite.training import devices
 
-ARTIFACTS = Path("artifacts")
 _PREVIEW_IMAGES = 64
 _GOLDEN_ROWS = 32
 _GOLDEN_BYTES = 2_000_000
@@ -103,7 +103,7 @@ def check_place(path: Path, *, force: bool) -> None:
         raise ConfigError(f"--to: {path} is not a bundle's name; name another folder")
     if path.is_symlink():
         raise ConfigError(f"--to: {path} is a link; name the folder that it leads to")
-    saved_model = _saved_model_place(path)
+    saved_model = saved_model_place(path)
     if saved_model.exists() and not (saved_model / BUNDLE_NOTE).is_file():
         raise ConfigError(f"--to: {saved_model} is there and is not ours; name another folder")
     if not path.exists():
@@ -128,10 +128,6 @@ def _may_be_bundle(path: Path) -> bool:
         and {"schema", "family", "ports"} <= manifest.keys()
         and {item.name for item in path.iterdir()} <= ours
     )
-
-
-def _saved_model_place(path: Path) -> Path:
-    return path.parent / "saved_model" / path.name / "1"
 
 
 def _export(trained: Trained, path: Path) -> str:
@@ -187,7 +183,7 @@ def _facts(trained: Trained) -> dict[str, Any]:
 @contextmanager
 def _saved_model_beside(path: Path) -> Iterator[Path]:
     """A folder for the SavedModel, put in its place if what is done with it succeeds."""
-    final = _saved_model_place(path)
+    final = saved_model_place(path)
     partial = partial_path(final)
     partial.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(partial, ignore_errors=True)

@@ -11,7 +11,7 @@ from export.saved_model import Signature
 from gensuite.errors import ParityError
 from gensuite.inference.runtime import OnnxBackend
 from gensuite.inference.saved_model import SIGNATURES
-from gensuite.verify import difference
+from gensuite.verify import IMAGE_PORTS, difference
 
 BATCHES = (1, 5, 64)
 IMAGE_TOLERANCE = 1e-5
@@ -80,7 +80,7 @@ def largest(evidence: Mapping[str, Any]) -> dict[str, float]:
 
 def tolerance(port: str) -> float:
     """The largest allowed difference of a port."""
-    return IMAGE_TOLERANCE if port in ("image", "reconstruction") else ENCODER_TOLERANCE
+    return IMAGE_TOLERANCE if port in IMAGE_PORTS else ENCODER_TOLERANCE
 
 
 def _check(what: str, engine: str, port: str, found: float) -> None:

@@ -132,4 +132,5 @@ def _swap_in_two_steps(new: Path, old: Path, aside: Path) -> None:
 
 
 def _aside_path(path: Path) -> Path:
-    return path.with_name(f"{_PARTIAL}{path.name}.old")
+    """Where the old folder waits; not named as partial, because it is whole."""
+    return path.with_name(f".old-{path.name}")

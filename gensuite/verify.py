@@ -19,6 +19,10 @@ GOLDEN_TOLERANCE = 1e-4
 """Largest allowed difference between a golden output and the same output made here."""
 
 
+IMAGE_PORTS = ("image", "reconstruction")
+"""Ports whose values lie in [0, 1]."""
+
+
 def golden_differences(bundle: Bundle) -> dict[str, float]:
     """Re-run the golden inputs.
 
@@ -52,7 +56,7 @@ def difference(port: str, value: NDArray[Any], expected: NDArray[Any]) -> float:
     Absolute for an image in [0, 1]; divided by 1 + |expected| for the ports of an encoder, whose
     values have no fixed range.
     """
-    scale = 1.0 if port in ("image", "reconstruction") else 1.0 + np.abs(expected)
+    scale = 1.0 if port in IMAGE_PORTS else 1.0 + np.abs(expected)
     return float(np.max(np.abs(value - expected) / scale))
 
 

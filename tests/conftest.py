@@ -5,8 +5,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from gensuite.inference.bundle import Bundle
+from gensuite.inference.manifest import MANIFEST
 
 BUNDLES = Path(__file__).parent / "bundles"
 FAMILIES = ("ae", "vae", "gan")
@@ -71,6 +75,13 @@ def raw_data() -> Path:
     if not folder:
         pytest.skip("GENSUITE_RAW_DATA does not name a folder of MNIST and Fashion-MNIST files")
     return Path(folder)
+
+
+def parts_of(bundle: Bundle) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The facts and files that :func:`gensuite.inference.bundle.write` makes a bundle from."""
+    made_by_write = ("schema", "ports", "files", "sha256")
+    facts = {key: value for key, value in bundle.manifest.items() if key not in made_by_write}
+    return facts, {name: data for name, data in bundle.files.items() if name != MANIFEST}
 
 
 def python(*arguments: str) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from gensuite.errors import BundleError, BundleNotFoundError
 from gensuite.inference import bundle as bundles
 from gensuite.inference import manifest as manifests
+from tests.conftest import parts_of
 
 
 @pytest.fixture
@@ -150,13 +151,7 @@ def test_a_rehashed_manifest_that_describes_no_model_is_refused(copy, change, co
 
 
 def test_what_no_reader_would_take_is_not_written(toy_bundle, tmp_path, monkeypatch):
-    bundle = bundles.read(toy_bundle)
-    files = {name: content for name, content in bundle.files.items() if name != "manifest.json"}
-    facts = {
-        key: value
-        for key, value in bundle.manifest.items()
-        if key not in ("schema", "ports", "files", "sha256")
-    }
+    facts, files = parts_of(bundles.read(toy_bundle))
     monkeypatch.setattr(bundles, "_MAX_MANIFEST", 1000)
 
     with pytest.raises(BundleError, match=r"manifest.json would have .* at most 1000 allowed"):

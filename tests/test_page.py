@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from streamlit.runtime.media_file_storage import MediaFileKind
@@ -13,7 +12,7 @@ from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.testing.v1 import AppTest
 
 from gensuite.inference import bundle as bundles
-from gensuite.inference import manifest as manifests
+from tests.conftest import parts_of
 
 PAGE = Path(__file__).parents[1] / "streamlit_app.py"
 
@@ -55,13 +54,8 @@ def address(content: bytes) -> str:
 
 def export_again(source: Path, to: Path, *, dataset: str = "digits", **models: bytes) -> None:
     """Write a valid bundle like ``source`` with another data set's name or other models."""
-    bundle = bundles.read(source)
-    made_by_write = ("schema", "ports", "files", "sha256")
-    facts: dict[str, Any] = {
-        name: value for name, value in bundle.manifest.items() if name not in made_by_write
-    }
+    facts, files = parts_of(bundles.read(source))
     facts["dataset"] = facts["dataset"] | {"name": dataset}
-    files = {name: data for name, data in bundle.files.items() if name != manifests.MANIFEST}
     files |= {f"{name}.onnx": content for name, content in models.items()}
     bundles.write(to, facts, files, replace=True)
 

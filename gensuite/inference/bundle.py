@@ -128,11 +128,13 @@ def write(
     manifest["sha256"] = sha256(canonical(manifest))
     content = canonical(manifest)
     check_manifest(content)
-    for name, size in {MANIFEST: len(content), **{n: len(files[n]) for n in files}}.items():
-        limit = _MAX_MANIFEST if name == MANIFEST else _MAX_FILE
-        if size > limit:
-            raise BundleError("size", f"{name} would have {size} bytes; at most {limit} allowed")
-    write_directory(path, dict(files) | {MANIFEST: content}, replace=replace)
+    whole = dict(files) | {MANIFEST: content}
+    for name, data in whole.items():
+        if len(data) > (limit := _limit(name)):
+            raise BundleError(
+                "size", f"{name} would have {len(data)} bytes; at most {limit} allowed"
+            )
+    write_directory(path, whole, replace=replace)
     return f"sha256:{sha256(content)}"
 
 
@@ -149,7 +151,7 @@ def read(path: str | Path) -> Bundle:
             "missing",
             f"{path}: no bundle here ({MANIFEST} is missing); make one with python -m export RUN",
         )
-    content = _read_file(path, MANIFEST, _MAX_MANIFEST)
+    content = _read_file(path, MANIFEST)
     manifest = check_manifest(content)
     try:
         present = set(os.listdir(path)) - {MANIFEST}
@@ -163,7 +165,7 @@ def read(path: str | Path) -> Bundle:
     files = {MANIFEST: content}
     for name in sorted(listed):
         entry = manifest["files"][name]
-        files[name] = _read_file(path, name, _MAX_FILE)
+        files[name] = _read_file(path, name)
         if len(files[name]) != entry["bytes"]:
             _refuse("size", path, name, f"has {len(files[name])} bytes, not {entry['bytes']}")
         if sha256(files[name]) != entry["sha256"]:
@@ -171,8 +173,14 @@ def read(path: str | Path) -> Bundle:
     return Bundle(path, manifest, files)
 
 
-def _read_file(directory: Path, name: str, limit: int) -> bytes:
+def _limit(name: str) -> int:
+    """The most bytes that a file of a bundle may have."""
+    return _MAX_MANIFEST if name == MANIFEST else _MAX_FILE
+
+
+def _read_file(directory: Path, name: str) -> bytes:
     """Read a regular file of the folder itself, never what a link or a pipe leads to."""
+    limit = _limit(name)
     try:
         descriptor = os.open(directory / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

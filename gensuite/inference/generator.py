@@ -241,11 +241,8 @@ class Generator:
             raise InputError(f"count: {count!r} given; allowed is a whole number from 1 to 2^32")
         if not latents.is_whole(seed) or not 0 <= seed <= latents.MAX_SEED:
             raise InputError(f"seed: {seed!r} given; allowed is a whole number from 0 to 2^32 - 1")
-        if isinstance(spread, bool) or not isinstance(
-            spread, int | float | np.integer | np.floating
-        ):
-            raise InputError(f"spread: {spread!r} given; allowed is a number from 0 to 10")
-        if not 0 <= spread <= 10:  # also true of NaN
+        number = latents.is_whole(spread) or isinstance(spread, float | np.floating)
+        if not number or not 0 <= spread <= 10:  # also true of NaN
             raise InputError(f"spread: {spread!r} given; allowed is a number from 0 to 10")
         own = ["standard"] + (["gaussian"] if self.bundle.gaussian_prior else [])
         if prior is not None and prior not in own:

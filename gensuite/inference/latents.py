@@ -8,6 +8,7 @@ the recipe up for other languages.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,11 @@ class GaussianPrior:
         """``{"mean": [...], "covariance": [[...]]}``, for a manifest."""
         return {"mean": self.mean.tolist(), "covariance": self.covariance.tolist()}
 
+    @cached_property
+    def _factor(self) -> NDArray[Any]:
+        """The lower Cholesky factor, taken once and not for every chunk of a stream."""
+        return np.linalg.cholesky(self.covariance)
+
     def codes(self, noise: Codes) -> Codes:
         """Map N(0, I) draws to this prior: mean + L·noise, L the lower Cholesky factor.
 
@@ -120,9 +126,8 @@ class GaussianPrior:
         Returns:
             ``(count, size)`` float32.
         """
-        factor = np.linalg.cholesky(self.covariance)
         # einsum, and not a matrix product, so that a row's bits do not depend on its neighbours.
-        moved = np.einsum("ij,kj->ik", noise.astype(np.float64), factor, optimize=False)
+        moved = np.einsum("ij,kj->ik", noise.astype(np.float64), self._factor, optimize=False)
         return np.asarray(self.mean + moved, np.float32)
 
 

@@ -4,6 +4,8 @@ For comparing and for TensorFlow users. Nothing else in the light wing imports T
 module is imported only by ``gensuite.load(..., backend="savedmodel")``.
 """
 
+from pathlib import Path
+
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -15,9 +17,13 @@ from gensuite.inference.runtime import Arrays
 SIGNATURES = {"decoder": "decode", "generator": "decode", "encoder": "encode"}
 """Model of a bundle → signature of its SavedModel."""
 
-
 BUNDLE_NOTE = "assets.extra/bundle"
 """File of a SavedModel with the identity of the bundle that it was written with."""
+
+
+def saved_model_place(bundle: Path) -> Path:
+    """Where the SavedModel of the bundle at a path lies, as TF Serving reads it."""
+    return bundle.parent / "saved_model" / bundle.name / "1"
 
 
 class SavedModelBackend:
@@ -29,8 +35,7 @@ class SavedModelBackend:
     """
 
     def __init__(self, bundle: Bundle):
-        path = bundle.path.resolve()
-        folder = path.parent / "saved_model" / path.name / "1"
+        folder = saved_model_place(bundle.path.resolve())
         if not (folder / "saved_model.pb").is_file():
             raise BundleNotFoundError(
                 "missing", f"{folder}: no SavedModel here; python -m export RUN writes it"

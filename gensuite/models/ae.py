@@ -39,10 +39,6 @@ class AE(GenerativeModel):
         """``{"z": (batch, latent_dim)}`` of images ``(batch, h, w, c)`` in [0, 1]."""
         return {"z": self.encoder(image)}
 
-    def decode(self, z):
-        """Images ``(batch, h, w, c)`` in [0, 1] of codes ``(batch, latent_dim)``."""
-        return tf.sigmoid(self.decoder(z))
-
     def call(self, image, training=False):
         """Reconstructions of images."""
         return tf.sigmoid(self.decoder(self.encoder(image, training=training), training=training))

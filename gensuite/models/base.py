@@ -38,10 +38,10 @@ class GenerativeModel(keras.Model):
 
     def decode(self, z):
         """Turn codes ``(batch, latent_dim)`` into images ``(batch, h, w, c)`` in [0, 1]."""
-        raise NotImplementedError(f"{type(self).__name__} must say how a code becomes an image")
+        return tf.sigmoid(self.decoding_network()(z))
 
     def decoding_network(self) -> keras.Model:
-        """The network that takes codes: a decoder or a generator."""
+        """The network from codes to logits of images: a decoder or a generator."""
         raise NotImplementedError(f"{type(self).__name__} must name its decoding network")
 
     @property

@@ -60,10 +60,6 @@ class GAN(GenerativeModel):
         """The generator."""
         return self.generator
 
-    def decode(self, z):
-        """Images ``(batch, h, w, c)`` in [0, 1] of noise ``(batch, latent_dim)``."""
-        return tf.sigmoid(self.generator(z))
-
     def call(self, z, training=False):
         """Generated images of noise."""
         return tf.sigmoid(self.generator(z, training=training))

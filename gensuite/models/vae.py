@@ -53,10 +53,6 @@ class VAE(GenerativeModel):
         mean, log_variance = self.encoder(image)
         return {"mean": mean, "log_variance": log_variance}
 
-    def decode(self, z):
-        """Images ``(batch, h, w, c)`` in [0, 1] of codes ``(batch, latent_dim)``."""
-        return tf.sigmoid(self.decoder(z))
-
     def call(self, image, training=False):
         """Reconstructions of images, from the means of their posteriors."""
         mean, _ = self.encoder(image, training=training)
