@@ -66,6 +66,7 @@ def r1_penalty(discriminator, real, generated):  # noqa: ARG001  (a penalty is g
 
 def _squared_gradient(discriminator, images):
     """‖∇ l(x)‖² of every image, ``(batch,)``; never quite 0, where its root has no slope."""
+    images = tf.convert_to_tensor(images)
     with tf.GradientTape() as tape:
         tape.watch(images)
         logits = discriminator(images)

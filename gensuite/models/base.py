@@ -200,7 +200,9 @@ def images_and_labels(data) -> tuple:
 
 def with_label(inputs, label):
     """What a network takes: its input alone, or with a label where one is given."""
-    return inputs if label is None else [inputs, tf.convert_to_tensor(label, tf.int32)]
+    if label is None:
+        return inputs
+    return [tf.convert_to_tensor(inputs), tf.convert_to_tensor(label, tf.int32)]
 
 
 def _replica_rows(batch):

@@ -18,8 +18,10 @@ from keras import layers, ops
 _BASE_WIDTH = 32
 _MAX_WIDTH = 256
 _HIDDEN_WIDTH = 128
-_DENSE_WIDTH = 512
+# Narrower, so that a residual block at the lowest resolution does not make the network slower.
+_RESIDUAL_BASE_WIDTH = 16
 _RESIDUAL_HIDDEN_WIDTH = 450
+_DENSE_WIDTH = 512
 _BLOCKS = 2
 _KERNEL = 4
 """Even, and a multiple of the stride: every output pixel sees as many inputs (Odena et al.,
@@ -73,7 +75,8 @@ def discriminator(
     if not classes:
         return keras.Model(image, logit, name="discriminator")
     label = keras.Input((), dtype="int32", name="label")
-    wanted = layers.Embedding(classes, features.shape[-1], dtype="float32")(label)
+    embed = layers.Dense(features.shape[-1], use_bias=False, kernel_constraint=constraint)
+    wanted = embed(ops.one_hot(label, classes))
     match = layers.Dot(axes=1, dtype="float32")([features, wanted])
     return keras.Model([image, label], logit + match, name="discriminator")
 
@@ -132,7 +135,11 @@ def _image_features(image, network: str, activation: str, constraint=None):
     height, width, _ = image.shape[1:]
     for level in range(halvings(height, width)):
         x = layers.Conv2D(
-            _width(level), _KERNEL, strides=2, padding="same", kernel_constraint=constraint
+            _width(level, residual),
+            _KERNEL,
+            strides=2,
+            padding="same",
+            kernel_constraint=constraint,
         )(x)
         x = layers.Activation(activation)(x)
     if residual:
@@ -147,14 +154,15 @@ def _conv_logits(x, image_shape, residual: bool):
     height, width, channels = image_shape
     count = halvings(height, width)
     scale = 2**count
+    lowest = _width(count - 1, residual)
     hidden = _RESIDUAL_HIDDEN_WIDTH if residual else _HIDDEN_WIDTH
     x = layers.Dense(hidden, activation="silu")(x)
-    x = layers.Dense((height // scale) * (width // scale) * _width(count - 1), activation="silu")(x)
-    x = layers.Reshape((height // scale, width // scale, _width(count - 1)))(x)
+    x = layers.Dense((height // scale) * (width // scale) * lowest, activation="silu")(x)
+    x = layers.Reshape((height // scale, width // scale, lowest))(x)
     if residual:
         x = _conv_block(x, "silu")
     for level in reversed(range(count - 1)):
-        x = layers.Conv2DTranspose(_width(level), _KERNEL, strides=2, padding="same")(x)
+        x = layers.Conv2DTranspose(_width(level, residual), _KERNEL, strides=2, padding="same")(x)
         x = layers.Activation("silu")(x)
     return layers.Conv2DTranspose(
         channels,
@@ -199,6 +207,6 @@ def _block(x, activation: str, make_layer):
     return layers.Activation(activation)(layers.Add()([x, make_layer()(inner)]))
 
 
-def _width(level: int) -> int:
+def _width(level: int, residual: bool) -> int:
     """Channels after ``level + 1`` halvings."""
-    return min(_BASE_WIDTH * 2**level, _MAX_WIDTH)
+    return min((_RESIDUAL_BASE_WIDTH if residual else _BASE_WIDTH) * 2**level, _MAX_WIDTH)
