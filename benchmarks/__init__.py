@@ -1,0 +1,1 @@
+"""What is behind the published numbers; run from a checkout, ``python -m benchmarks.NAME``."""
