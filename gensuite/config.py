@@ -4,45 +4,16 @@ One class per family on top of :class:`TrainingConfig`. The command line of ``ge
 made from these fields, so that flags, files and code cannot drift apart.
 """
 
-import difflib
 import json
-import math
 import os
-import types
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, Self, get_args, get_type_hints
+from typing import Any, ClassVar, Self, get_type_hints
 
 from gensuite.errors import ConfigError
+from gensuite.settings import check, setting, suggestion
 
 FOLDER_PREFIX = "folder:"
-_TYPE_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-
-
-def setting(
-    default: Any,
-    doc: str,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    multiple: int | None = None,
-    choices: tuple[Any, ...] | None = None,
-    local: bool = False,
-) -> Any:
-    """Declare a field with its description and its limits.
-
-    Args:
-        default: value of a newcomer's run.
-        doc: what it is, with its unit or shape; shown by ``--help``.
-        low: smallest allowed number.
-        high: largest allowed number.
-        multiple: the number must be a multiple of this.
-        choices: the allowed values, where they can be listed.
-        local: true for what describes this machine and not the experiment, such as a path;
-            left out of bundles.
-    """
-    limits = {"low": low, "high": high, "multiple": multiple, "choices": choices}
-    return field(default=default, metadata={"doc": doc, "local": local, **limits})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +45,28 @@ class TrainingConfig:
     channels: int | None = setting(
         None, "1 for grey, 3 for colour (default: as the data is)", choices=(1, 3)
     )
-    network: str = setting("conv", "kind of the networks", choices=("conv", "dense"))
+    network: str = setting(
+        "conv",
+        "kind of the networks",
+        choices=("conv", "dense", "residual_conv", "residual_dense"),
+    )
     latent_dim: int = setting(8, "numbers in a latent code", low=1, high=512)
     epochs: int = setting(60, "passes over the training split", low=1, high=100_000)
     batch_size: int = setting(64, "images in a training step", low=1, high=65_536)
     learning_rate: float = setting(1e-3, "Adam's step size", low=1e-8, high=1.0)
+    decay: float = setting(
+        0.0,
+        "last share of the training in which the learning rate falls to 0, as half a cosine",
+        low=0.0,
+        high=1.0,
+    )
+    ema: float = setting(
+        0.0,
+        "share that averaged weights keep of themselves in a step, such as 0.999; they are then "
+        "the model (0: no averaging)",
+        low=0.0,
+        high=0.99999,
+    )
     seed: int = setting(0, "of weights, noise, data order and splits", low=0, high=2**32 - 1)
     keep: int = setting(2, "newest checkpoints kept", low=1, high=100, local=True)
     save_seconds: int = setting(
@@ -90,7 +78,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
         for item in fields(self):
-            _check(item.name, getattr(self, item.name), hints[item.name], item.metadata)
+            check(item.name, getattr(self, item.name), hints[item.name], item.metadata)
         if self.dataset == FOLDER_PREFIX:
             raise ConfigError(f"dataset: {FOLDER_PREFIX!r} given; it needs the folder's path")
 
@@ -147,11 +135,28 @@ class VAEConfig(TrainingConfig):
         None, "stop after so many epochs without a better validation loss", low=1, high=100_000
     )
     beta: float = setting(1.0, "weight of the KL divergence", low=0.0, high=1000.0)
+    kl_warmup: int = setting(
+        0, "epochs in which the weight of the KL divergence rises from 0", low=0, high=100_000
+    )
     likelihood: str = setting(
         "bernoulli",
         "of a pixel: bernoulli from logits, or gaussian with one learned variance",
         choices=("bernoulli", "gaussian"),
     )
+    importance_samples: int = setting(
+        1, "posterior draws for each image; above 1 the loss is the IWAE bound", low=1, high=1000
+    )
+    binarize: bool = setting(
+        False, "draw black and white images anew in every step, pixels being probabilities"
+    )
+    conditional: bool = setting(False, "decode from a code and a class label")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.binarize and self.likelihood != "bernoulli":
+            raise ConfigError(
+                f"binarize: given with likelihood {self.likelihood!r}; allowed is 'bernoulli'"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +167,27 @@ class GANConfig(TrainingConfig):
 
     latent_dim: int = setting(64, "numbers in a latent code", low=1, high=512)
     epochs: int = setting(100, "passes over the training split", low=1, high=100_000)
+    discriminator_learning_rate: float | None = setting(
+        None, "Adam's step size of the discriminator (default: learning_rate)", low=1e-8, high=1.0
+    )
+    discriminator_steps: int = setting(
+        1, "updates of the discriminator for each of the generator", low=1, high=100
+    )
+    loss: str = setting(
+        "non_saturating",
+        "of both networks; wgan_gp and r1 add a gradient penalty",
+        choices=("non_saturating", "hinge", "wgan_gp", "r1"),
+    )
+    penalty_weight: float = setting(
+        10.0, "of the gradient penalty of wgan_gp or r1", low=0.0, high=1e6
+    )
+    spectral_norm: bool = setting(
+        False, "divide the discriminator's kernels by their largest singular value"
+    )
+    augment: bool = setting(
+        False, "show the discriminator shifted, cut and recoloured images (DiffAugment)"
+    )
+    conditional: bool = setting(False, "generate from noise and a class label")
 
 
 CONFIGS: dict[str, type[TrainingConfig]] = {
@@ -201,26 +227,6 @@ def read_config_file(path: str | Path) -> dict[str, Any]:
     return values
 
 
-def field_type(config: type[TrainingConfig], name: str) -> type:
-    """The plain type of a setting: ``int`` for ``int | None``."""
-    hint: type = get_type_hints(config)[name]
-    return next((t for t in get_args(hint) if t is not types.NoneType), hint)
-
-
-def parse_setting(config: type[TrainingConfig], name: str, text: str) -> Any:
-    """Turn a command line's text into the value of a setting.
-
-    Raises:
-        ConfigError: the text is not of the setting's type.
-    """
-    kind = field_type(config, name)
-    try:
-        return kind(text)
-    except ValueError:
-        metadata = config.__dataclass_fields__[name].metadata
-        raise _refusal(name, text, kind, metadata) from None
-
-
 def absolute_dataset(dataset: str) -> str:
     """A data set's name with the path of a folder made absolute."""
     if dataset.startswith(FOLDER_PREFIX):
@@ -238,44 +244,3 @@ def dataset_label(dataset: str) -> str:
     if dataset.startswith(FOLDER_PREFIX):
         return FOLDER_PREFIX + Path(absolute_dataset(dataset)).name
     return dataset
-
-
-def suggestion(given: str, known: list[str]) -> str:
-    """``"did you mean 'x'? "`` where a known name is close, else nothing."""
-    close = difflib.get_close_matches(given, known, n=1)
-    return f"did you mean {close[0]!r}? " if close else ""
-
-
-def _check(name: str, value: Any, hint: Any, metadata: Any) -> None:
-    kinds = get_args(hint) or (hint,)
-    kind = kinds[0]
-    if value is None and types.NoneType in kinds:
-        return
-    if kind is float and type(value) is int:
-        value = float(value)
-    good = type(value) is kind and (kind is not float or math.isfinite(value))
-    if good and metadata["choices"]:
-        good = value in metadata["choices"]
-    if good and metadata["low"] is not None:
-        good = metadata["low"] <= value <= metadata["high"]
-    if good and metadata["multiple"]:
-        good = value % metadata["multiple"] == 0
-    if good and kind is str:
-        good = value.strip() != "" and value.isprintable()
-    if not good:
-        raise _refusal(name, value, kind, metadata)
-
-
-def _refusal(name: str, value: Any, kind: type, metadata: Any) -> ConfigError:
-    return ConfigError(f"{name}: {value!r} given; allowed is {_allowed(kind, metadata)}")
-
-
-def _allowed(kind: type, metadata: Any) -> str:
-    if metadata["choices"]:
-        return " or ".join(str(choice) for choice in metadata["choices"])
-    text = _TYPE_NAMES[kind]
-    if metadata["multiple"]:
-        text = f"a multiple of {metadata['multiple']}"
-    if metadata["low"] is not None:
-        text += f" from {metadata['low']} to {metadata['high']}"
-    return text

@@ -15,13 +15,12 @@ from gensuite.config import (
     TrainingConfig,
     absolute_dataset,
     absolute_path,
-    field_type,
     load_config,
-    parse_setting,
     read_config_file,
 )
 from gensuite.console import Parser, command, quiet_start
 from gensuite.errors import ConfigError
+from gensuite.settings import field_type, parse_setting
 
 if TYPE_CHECKING:
     from gensuite.data.splits import ImageData
@@ -149,9 +148,30 @@ def _load(config: TrainingConfig, builder: Any) -> tuple["GenerativeModel", "Ima
     data = read_splits(builder, config)
     counts = ", ".join(f"{len(images)} {split}" for split, images in data.images.items())
     print(f"data: {data.name}, {counts}; {data.resized}; in memory as bytes")
-    model = build_model(config, data.image_shape)
+    check_conditional(config, data)
+    model = build_model(
+        config,
+        data.image_shape,
+        steps_per_epoch=len(data.images["train"]) // config.batch_size,
+        classes=len(data.class_names),
+    )
     print(f"model: {config.family}, {model.count_params():,} weights, on {device}")
     return model, data, device
+
+
+def check_conditional(config: TrainingConfig, data: "ImageData") -> None:
+    """See that a conditional model has a label for every image.
+
+    Raises:
+        ConfigError: it has not.
+    """
+    if not getattr(config, "conditional", False):
+        return
+    if not data.class_names or any((labels < 0).any() for labels in data.labels.values()):
+        raise ConfigError(
+            f"conditional: given, but {data.name} does not have a label for every image; "
+            "train without it, or sort a folder's images into one folder per class"
+        )
 
 
 def _train(

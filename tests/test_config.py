@@ -10,10 +10,10 @@ from gensuite.config import (
     GANConfig,
     VAEConfig,
     load_config,
-    parse_setting,
     read_config_file,
 )
 from gensuite.errors import ConfigError, GensuiteError
+from gensuite.settings import parse_setting
 
 
 @pytest.mark.parametrize("family", CONFIGS)

@@ -12,16 +12,11 @@ from urllib.parse import urlsplit
 import requests
 import tensorflow_datasets as tfds
 
-from gensuite.config import (
-    FOLDER_PREFIX,
-    TrainingConfig,
-    absolute_path,
-    dataset_label,
-    suggestion,
-)
+from gensuite.config import FOLDER_PREFIX, TrainingConfig, absolute_path, dataset_label
 from gensuite.console import quiet_start
 from gensuite.data.builders import Digits, ImageFolder, scan_folder
 from gensuite.errors import DataError
+from gensuite.settings import suggestion
 
 LICENCES = {
     "digits": "CC BY 4.0 (UCI; Alpaydin & Kaynak)",

@@ -51,7 +51,9 @@ class ImageData:
         """A split's images, ``(count, height, width, channels)`` float32 in [0, 1]."""
         return self.images[split].astype(np.float32) / np.float32(255)
 
-    def epoch(self, batch_size: int, seed: int, epoch: int, skip: int = 0) -> tf.data.Dataset:
+    def epoch(
+        self, batch_size: int, seed: int, epoch: int, *, skip: int = 0, labels: bool = False
+    ) -> tf.data.Dataset:
         """The training batches of one epoch, each image at most once.
 
         Args:
@@ -59,20 +61,24 @@ class ImageData:
             seed: of the order.
             epoch: number of the epoch; the order is a function of (seed, epoch).
             skip: batches already taken.
+            labels: whether class numbers come along.
 
         Returns:
-            Batches ``(batch_size, height, width, channels)`` float32 in [0, 1].
+            Batches ``(batch_size, height, width, channels)`` float32 in [0, 1]; with labels, pairs
+            of these and ``(batch_size,)`` int32.
         """
         order = _generator(seed, _ORDER_KEY, epoch).permutation(len(self.images["train"]))
-        return self._batches("train", order[skip * batch_size :], batch_size, drop_remainder=True)
+        rows = order[skip * batch_size :]
+        return self._batches("train", rows, batch_size, drop_remainder=True, labels=labels)
 
-    def batches(self, split: str, batch_size: int) -> tf.data.Dataset:
+    def batches(self, split: str, batch_size: int, *, labels: bool = False) -> tf.data.Dataset:
         """All images of a split, in their order; the last batch may be smaller."""
         order = np.arange(len(self.images[split]))
-        return self._batches(split, order, batch_size, drop_remainder=False)
+        return self._batches(split, order, batch_size, drop_remainder=False, labels=labels)
 
-    def _batches(self, split, order, batch_size, *, drop_remainder) -> tf.data.Dataset:
+    def _batches(self, split, order, batch_size, *, drop_remainder, labels) -> tf.data.Dataset:
         images = self.images[split]
+        classes = self.labels[split].astype(np.int32) if labels else None
         # Gathered by numpy in one call per batch: the whole split never becomes a graph constant.
         take = lambda rows: tf.numpy_function(images.__getitem__, [rows], tf.uint8)  # noqa: E731
         rows = tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder)
@@ -80,7 +86,8 @@ class ImageData:
 
         def load(indices):
             batch = tf.ensure_shape(take(indices), (size, *self.image_shape))
-            return tf.cast(batch, tf.float32) / 255.0
+            batch = tf.cast(batch, tf.float32) / 255.0
+            return batch if classes is None else (batch, tf.gather(classes, indices))
 
         return rows.map(load).prefetch(2)
 

@@ -1,7 +1,9 @@
 """The models, and the one table of their families."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -21,42 +23,75 @@ class Family:
 
     model: type[GenerativeModel]
     build: Callable[..., GenerativeModel]
-    """``(config, image_shape)`` → compiled model."""
+    """``(config, image_shape, steps_per_epoch, classes)`` → compiled model."""
 
 
-def _build_ae(config: AEConfig, image_shape) -> AE:
+def _build_ae(config: AEConfig, image_shape, steps_per_epoch, classes) -> AE:  # noqa: ARG001
     model = AE(
         networks.encoder(image_shape, config.latent_dim, config.network),
         networks.decoder(image_shape, config.latent_dim, config.network),
         seed=config.seed,
     )
-    model.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
+    model.compile(optimizer=_adam(config, steps_per_epoch))
     return model
 
 
-def _build_vae(config: VAEConfig, image_shape) -> VAE:
+def _build_vae(config: VAEConfig, image_shape, steps_per_epoch, classes) -> VAE:
     model = VAE(
         networks.encoder(
             image_shape, config.latent_dim, config.network, outputs=("mean", "log_variance")
         ),
-        networks.decoder(image_shape, config.latent_dim, config.network),
+        networks.decoder(image_shape, config.latent_dim, config.network, classes=classes),
         beta=config.beta,
+        kl_warmup=config.kl_warmup * steps_per_epoch,
         likelihood=config.likelihood,
+        importance_samples=config.importance_samples,
+        binarize=config.binarize,
         seed=config.seed,
+        classes=classes,
     )
-    model.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
+    model.compile(optimizer=_adam(config, steps_per_epoch))
     return model
 
 
-def _build_gan(config: GANConfig, image_shape) -> GAN:
+def _build_gan(config: GANConfig, image_shape, steps_per_epoch, classes) -> GAN:
     model = GAN(
-        networks.decoder(image_shape, config.latent_dim, config.network, name="generator"),
-        networks.discriminator(image_shape, config.network),
+        networks.decoder(
+            image_shape, config.latent_dim, config.network, classes=classes, name="generator"
+        ),
+        networks.discriminator(
+            image_shape, config.network, classes=classes, spectral_norm=config.spectral_norm
+        ),
+        loss=config.loss,
+        penalty_weight=config.penalty_weight,
+        augment=config.augment,
         seed=config.seed,
+        classes=classes,
     )
     # beta_1 of 0.5: Radford et al., "Unsupervised representation learning with DCGANs", 2016.
-    model.compile(optimizer=keras.optimizers.Adam(config.learning_rate, beta_1=0.5))
+    judging = dataclasses.replace(
+        config, ema=0.0, learning_rate=config.discriminator_learning_rate or config.learning_rate
+    )
+    model.compile(
+        optimizer=_adam(config, steps_per_epoch, beta_1=0.5),
+        discriminator_optimizer=_adam(judging, steps_per_epoch, beta_1=0.5),
+    )
     return model
+
+
+def _adam(config: TrainingConfig, steps_per_epoch: int, **options) -> keras.optimizers.Adam:
+    """Adam with the config's step size, its fall at the end, and averaged weights."""
+    rate: Any = config.learning_rate
+    if config.decay:
+        total = config.epochs * steps_per_epoch
+        falling = max(1, round(config.decay * total))
+        # Keras' warm-up from the rate to the rate is a hold.
+        rate = keras.optimizers.schedules.CosineDecay(
+            rate, falling, warmup_target=rate, warmup_steps=total - falling
+        )
+    if config.ema:
+        options |= {"use_ema": True, "ema_momentum": config.ema}
+    return keras.optimizers.Adam(rate, **options)
 
 
 FAMILIES: dict[str, Family] = {
@@ -66,13 +101,23 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-def build_model(config: TrainingConfig, image_shape: tuple[int, int, int]) -> GenerativeModel:
+def build_model(
+    config: TrainingConfig,
+    image_shape: tuple[int, int, int],
+    *,
+    steps_per_epoch: int = 1,
+    classes: int = 0,
+) -> GenerativeModel:
     """Build and compile a config's model, its weights drawn from the config's seed.
 
     Args:
         config: settings of a run.
         image_shape: ``(height, width, channels)``.
+        steps_per_epoch: for what changes over the training, such as the learning rate; of no
+            matter to a model that is not trained.
+        classes: of the data set; used by a conditional model alone.
     """
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy("mixed_bfloat16" if config.mixed_precision else "float32")
-    return FAMILIES[config.family].build(config, image_shape)
+    classes = classes if getattr(config, "conditional", False) else 0
+    return FAMILIES[config.family].build(config, image_shape, steps_per_epoch, classes)

@@ -1,9 +1,12 @@
 """What the three families share: noise that depends on (seed, step), and one gradient update."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
 import tensorflow as tf
 
-_TRAINING_STREAM, _VALIDATION_STREAM = 0, 1
+_TRAINING_STREAM, _VALIDATION_STREAM, _UNIFORM_STREAM, _VALIDATION_UNIFORM_STREAM = range(4)
 
 
 class GenerativeModel(keras.Model):
@@ -14,6 +17,7 @@ class GenerativeModel(keras.Model):
 
     Args:
         seed: of all noise in training, from 0 to 2^32 - 1.
+        classes: of a model that is conditional on a class label; 0 for one that is not.
     """
 
     network_names: tuple[str, ...]
@@ -22,9 +26,10 @@ class GenerativeModel(keras.Model):
     prior: str
     """Distribution of codes to sample from: ``standard`` or ``gaussian``."""
 
-    def __init__(self, *, seed: int = 0, **kwargs):
+    def __init__(self, *, seed: int = 0, classes: int = 0, **kwargs):
         super().__init__(**kwargs)
         self.seed = seed
+        self.classes = classes
         self.built = True  # the networks come built
         # Kept as a weight, so that noise goes on where a restored checkpoint left it.
         self.step = self.add_weight(
@@ -36,9 +41,16 @@ class GenerativeModel(keras.Model):
             aggregation="only_first_replica",
         )
 
-    def decode(self, z):
-        """Turn codes ``(batch, latent_dim)`` into images ``(batch, h, w, c)`` in [0, 1]."""
-        return tf.sigmoid(self.decoding_network()(z))
+    def decode(self, z, label=None, training=False):
+        """Turn codes ``(batch, latent_dim)`` into images ``(batch, h, w, c)`` in [0, 1].
+
+        A conditional model also takes class numbers, ``(batch,)`` int32.
+        """
+        return tf.sigmoid(self.logits(z, label, training))
+
+    def logits(self, z, label=None, training=False):
+        """The logits of :meth:`decode`."""
+        return self.decoding_network()(with_label(z, label), training=training)
 
     def decoding_network(self) -> keras.Model:
         """The network from codes to logits of images: a decoder or a generator."""
@@ -47,7 +59,7 @@ class GenerativeModel(keras.Model):
     @property
     def latent_dim(self) -> int:
         """Numbers in a latent code."""
-        return self.decoding_network().input_shape[-1]
+        return self.decoding_network().inputs[0].shape[-1]
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -78,6 +90,25 @@ class GenerativeModel(keras.Model):
             **{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()}
         )
 
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Within, weights of which an optimizer keeps an average (``use_ema``) are that average.
+
+        Polyak & Juditsky, "Acceleration of stochastic approximation by averaging", 1992.
+        """
+        averaged = [v for optimizer, group in self.updates() if optimizer.use_ema for v in group]
+        last = [variable.numpy() for variable in averaged]
+        self.finalize()
+        yield
+        for variable, value in zip(averaged, last, strict=True):
+            variable.assign(value)
+
+    def finalize(self) -> None:
+        """Set the weights of which an optimizer keeps an average to that average, for good."""
+        for optimizer, variables in self.updates():
+            if optimizer.use_ema and int(optimizer.iterations):
+                optimizer.finalize_variable_values(variables)
+
     def updates(self) -> list[tuple[keras.optimizers.Optimizer, list]]:
         """Every optimizer with the variables that it, and no other, changes."""
         return [(self.optimizer, self.trainable_variables)]
@@ -88,25 +119,33 @@ class GenerativeModel(keras.Model):
         It is drawn for the whole global batch from (seed, step), of which each replica takes its
         own rows: several workers see the noise that one worker would.
         """
-        context = tf.distribute.get_replica_context()
-        everyone = self._noise(
-            _TRAINING_STREAM, self.step, [draws, batch * context.num_replicas_in_sync]
-        )
-        first = batch * context.replica_id_in_sync_group
-        return everyone[:, first : first + batch]
+        everyone, rows = _replica_rows(batch)
+        seed = self._noise_seed(_TRAINING_STREAM, self.step)
+        shape = [draws, everyone, self.latent_dim]
+        return tf.random.stateless_normal(shape, seed, alg="philox")[:, rows]
 
-    def validation_noise(self, batch):
-        """N(0, I) noise ``(batch, latent_dim)``, the same in every batch of every epoch.
+    def validation_noise(self, batch, draws: int = 1):
+        """N(0, I) noise like :meth:`training_noise`, the same in every batch of every epoch.
 
         Two validation losses then differ by the model alone.
         """
-        return self._noise(_VALIDATION_STREAM, tf.constant(0, tf.int64), [batch])
+        seed = self._noise_seed(_VALIDATION_STREAM, 0)
+        return tf.random.stateless_normal([draws, batch, self.latent_dim], seed, alg="philox")
 
-    def _noise(self, stream: int, step, shape):
-        seed = tf.stack(
-            [tf.constant(self.seed + (stream << 32), tf.int64), tf.cast(step, tf.int64)]
-        )
-        return tf.random.stateless_normal([*shape, self.latent_dim], seed, alg="philox")
+    def training_uniform(self, batch, shape):
+        """U(0, 1) numbers of the current step, ``(batch, *shape)`` float32, drawn likewise."""
+        everyone, rows = _replica_rows(batch)
+        seed = self._noise_seed(_UNIFORM_STREAM, self.step)
+        return tf.random.stateless_uniform([everyone, *shape], seed, alg="philox")[rows]
+
+    def validation_uniform(self, batch, shape):
+        """U(0, 1) numbers, ``(batch, *shape)`` float32, the same in every batch."""
+        seed = self._noise_seed(_VALIDATION_UNIFORM_STREAM, 0)
+        return tf.random.stateless_uniform([batch, *shape], seed, alg="philox")
+
+    def _noise_seed(self, stream: int, step):
+        high = tf.constant(self.seed + (stream << 32), tf.int64)
+        return tf.stack([high, tf.cast(step, tf.int64)])
 
     def minimize(self, tape, loss, variables, optimizer) -> None:
         """Take one optimizer step on ``variables`` and no others.
@@ -139,7 +178,7 @@ class GenerativeModel(keras.Model):
             name: keras.saving.serialize_keras_object(getattr(self, name))
             for name in self.network_names
         }
-        return {**super().get_config(), "seed": self.seed, **networks}
+        return {**super().get_config(), "seed": self.seed, "classes": self.classes, **networks}
 
     @classmethod
     def from_config(cls, config):
@@ -150,9 +189,27 @@ class GenerativeModel(keras.Model):
         return cls(**config | networks)
 
 
-def images_of(data):
-    """The images of what ``fit`` or the training loop hands to a step: a tensor or a tuple."""
-    return keras.utils.unpack_x_y_sample_weight(data)[0]
+def images_and_labels(data) -> tuple:
+    """What ``fit`` or the training loop hands to a step: images, or images and class numbers.
+
+    Returns:
+        Images ``(batch, h, w, c)`` and labels ``(batch,)``, which are None where there are none.
+    """
+    return keras.utils.unpack_x_y_sample_weight(data)[:2]
+
+
+def with_label(inputs, label):
+    """What a network takes: its input alone, or with a label where one is given."""
+    if label is None:
+        return inputs
+    return [tf.convert_to_tensor(inputs), tf.convert_to_tensor(label, tf.int32)]
+
+
+def _replica_rows(batch):
+    """The size of the global batch, and the rows of it that are this replica's."""
+    context = tf.distribute.get_replica_context()
+    first = batch * context.replica_id_in_sync_group
+    return batch * context.num_replicas_in_sync, slice(first, first + batch)
 
 
 def mean_trackers(*names: str) -> list[keras.metrics.Mean]:

@@ -3,8 +3,9 @@
 import keras
 import tensorflow as tf
 
-from gensuite.models.base import GenerativeModel, images_of, mean_trackers
-from gensuite.models.losses import discriminator_cross_entropy, generator_non_saturating
+from gensuite.models.adversarial import ADVERSARIAL_LOSSES
+from gensuite.models.augmentation import DRAWS, diff_augment
+from gensuite.models.base import GenerativeModel, images_and_labels, mean_trackers, with_label
 
 
 @keras.saving.register_keras_serializable(package="gensuite")
@@ -12,24 +13,41 @@ class GAN(GenerativeModel):
     """A generative adversarial network (Goodfellow et al. 2014).
 
     The discriminator learns to tell real images from generated ones by cross-entropy; the
-    generator learns from -E[ln D(G(z))] to be taken for real.
+    generator learns from -E[ln D(G(z))] to be taken for real. Other losses can be chosen.
 
     Args:
         generator: built ``keras.Model``, ``(batch, latent_dim)`` → logits ``(batch, h, w, c)``,
             whose sigmoid is the image.
         discriminator: built ``keras.Model``, ``(batch, h, w, c)`` in [0, 1] → the logit of
             "real", ``(batch, 1)``.
+        loss: a row of :data:`gensuite.models.adversarial.ADVERSARIAL_LOSSES`.
+        penalty_weight: of its penalty, if it has one.
+        augment: show the discriminator images changed at random (DiffAugment).
         seed: see :class:`GenerativeModel`.
+        classes: see :class:`GenerativeModel`; above 0, both networks also take labels
+            ``(batch,)``, and generated images get those of the real batch.
     """
 
     network_names = ("generator", "discriminator")
     optimizer_names = ("optimizer", "discriminator_optimizer")
     prior = "standard"
 
-    def __init__(self, generator, discriminator, **kwargs):
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        *,
+        loss="non_saturating",
+        penalty_weight=10.0,
+        augment=False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.generator = generator
         self.discriminator = discriminator
+        self.adversarial_loss = loss
+        self.penalty_weight = penalty_weight
+        self.augment = augment
         self.trackers = mean_trackers(
             "discriminator_loss", "generator_loss", "real_score", "generated_score"
         )
@@ -60,9 +78,9 @@ class GAN(GenerativeModel):
         """The generator."""
         return self.generator
 
-    def call(self, z, training=False):
+    def call(self, z, label=None, training=False):
         """Generated images of noise."""
-        return tf.sigmoid(self.generator(z, training=training))
+        return self.decode(z, label, training)
 
     def train_step(self, data):
         """One update of the discriminator, then one of the generator.
@@ -70,48 +88,74 @@ class GAN(GenerativeModel):
         Each update applies its gradient to its own network's variables alone, so the other's
         weights stay fixed while it learns.
         """
-        image = images_of(data)
+        image, label = images_and_labels(data)
         noise = self.training_noise(tf.shape(image)[0], draws=2)
-
-        generated = self(noise[0], training=True)
-        with tf.GradientTape() as tape:
-            real_logits = self.discriminator(image, training=True)
-            generated_logits = self.discriminator(generated, training=True)
-            discriminator_loss = discriminator_cross_entropy(real_logits, generated_logits)
-        self.minimize(
-            tape,
-            discriminator_loss,
-            self.discriminator.trainable_variables,
-            self.discriminator_optimizer,
-        )
-
-        with tf.GradientTape() as tape:
-            logits = self.discriminator(self(noise[1], training=True), training=True)
-            generator_loss = generator_non_saturating(logits)
-        self.minimize(tape, generator_loss, self.generator.trainable_variables, self.optimizer)
-
+        values = self._update_discriminator(image, label, noise[0])
+        values |= self._update_generator(label, noise[1])
         self.step.assign_add(1)
-        return self._track(image, discriminator_loss, generator_loss, real_logits, generated_logits)
+        return self.track(image, **values)
+
+    def discriminator_step(self, data):
+        """One update of the discriminator alone; a loop may take several for each of both."""
+        image, label = images_and_labels(data)
+        noise = self.training_noise(tf.shape(image)[0])
+        self._update_discriminator(image, label, noise[0])
+        self.step.assign_add(1)
 
     def test_step(self, data):
-        """The two losses of a batch, without an update."""
-        image = images_of(data)
-        real_logits = self.discriminator(image)
-        generated_logits = self.discriminator(self(self.validation_noise(tf.shape(image)[0])))
-        return self._track(
-            image,
-            discriminator_cross_entropy(real_logits, generated_logits),
-            generator_non_saturating(generated_logits),
-            real_logits,
-            generated_logits,
-        )
-
-    def _track(self, image, discriminator_loss, generator_loss, real_logits, generated_logits):
-        """Log both losses and the mean D(x) and D(G(z)), probabilities of "real"."""
+        """The two losses of a batch, without an update and without a penalty."""
+        image, label = images_and_labels(data)
+        generated = self(self.validation_noise(tf.shape(image)[0])[0], label)
+        real_logits = self.discriminator(with_label(image, label))
+        generated_logits = self.discriminator(with_label(generated, label))
+        loss = ADVERSARIAL_LOSSES[self.adversarial_loss]
         return self.track(
             image,
-            discriminator_loss=discriminator_loss,
-            generator_loss=generator_loss,
-            real_score=tf.reduce_mean(tf.sigmoid(real_logits)),
-            generated_score=tf.reduce_mean(tf.sigmoid(generated_logits)),
+            discriminator_loss=loss.discriminator(real_logits, generated_logits),
+            generator_loss=loss.generator(generated_logits),
+            **_scores(real_logits, generated_logits),
         )
+
+    def _update_discriminator(self, image, label, noise) -> dict:
+        loss = ADVERSARIAL_LOSSES[self.adversarial_loss]
+        generated = self(noise, label, training=True)
+        with tf.GradientTape() as tape:
+            real_logits = self._judge(image, label)
+            generated_logits = self._judge(generated, label)
+            value = loss.discriminator(real_logits, generated_logits)
+            if loss.penalty:
+                penalty = loss.penalty(lambda images: self._judge(images, label), image, generated)
+                value += self.penalty_weight * penalty
+        variables = self.discriminator.trainable_variables
+        self.minimize(tape, value, variables, self.discriminator_optimizer)
+        return {"discriminator_loss": value, **_scores(real_logits, generated_logits)}
+
+    def _update_generator(self, label, noise) -> dict:
+        loss = ADVERSARIAL_LOSSES[self.adversarial_loss]
+        with tf.GradientTape() as tape:
+            value = loss.generator(self._judge(self(noise, label, training=True), label))
+        self.minimize(tape, value, self.generator.trainable_variables, self.optimizer)
+        return {"generator_loss": value}
+
+    def _judge(self, images, label):
+        """The discriminator's logits ``(batch, 1)`` in training."""
+        if self.augment:
+            images = diff_augment(images, self.training_uniform(tf.shape(images)[0], (DRAWS,)))
+        return self.discriminator(with_label(images, label), training=True)
+
+    def get_config(self):
+        """Constructor arguments, the networks included."""
+        return {
+            **super().get_config(),
+            "loss": self.adversarial_loss,
+            "penalty_weight": self.penalty_weight,
+            "augment": self.augment,
+        }
+
+
+def _scores(real_logits, generated_logits) -> dict:
+    """The mean D(x) and D(G(z)): probabilities of "real"."""
+    return {
+        "real_score": tf.reduce_mean(tf.sigmoid(real_logits)),
+        "generated_score": tf.reduce_mean(tf.sigmoid(generated_logits)),
+    }

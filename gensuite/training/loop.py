@@ -115,13 +115,24 @@ class Trainer:
         strategy = tf.distribute.get_strategy()
         xla = bool(tf.config.list_physical_devices("GPU")) and not self.config.deterministic
         step = tf.function(self.model.train_step, jit_compile=xla)
+        every = getattr(self.config, "discriminator_steps", 1)
 
         @tf.function
         def run_steps(iterator, count):
             for _ in tf.range(count):
                 strategy.run(step, args=(next(iterator),))
 
-        return run_steps, tf.function(self.model.test_step)
+        @tf.function
+        def run_mostly_discriminator_steps(iterator, count):
+            discriminator_step = tf.function(self.model.discriminator_step, jit_compile=xla)
+            for _ in tf.range(count):
+                if (self.model.step + 1) % every == 0:
+                    strategy.run(step, args=(next(iterator),))
+                else:
+                    strategy.run(discriminator_step, args=(next(iterator),))
+
+        run = run_steps if every == 1 else run_mostly_discriminator_steps
+        return run, tf.function(self.model.test_step)
 
     def _train_epoch(self, bar: tqdm, stop: StopRequest) -> None:
         progress, started = self.progress, time.monotonic()
@@ -129,7 +140,13 @@ class Trainer:
         if first == 0:
             self._reset_metrics()
         batches = iter(
-            self.data.epoch(self.config.batch_size, self.config.seed, progress.epoch, skip=first)
+            self.data.epoch(
+                self.config.batch_size,
+                self.config.seed,
+                progress.epoch,
+                skip=first,
+                labels=self.model.classes > 0,
+            )
         )
         while progress.batch < self.steps_per_epoch and not stop:
             count = min(self._steps_per_call, self.steps_per_epoch - progress.batch)
@@ -158,22 +175,26 @@ class Trainer:
         progress = self.progress
         row: dict[str, float] = {"epoch": progress.epoch + 1, "step": self.step}
         row |= self._metrics()
-        row |= {f"val_{name}": value for name, value in self._validate().items()}
-        progress.history.append(row)
         progress.epoch += 1
         progress.batch = 0
-        self._keep_best(row)
+        with self.model.averaged_weights():
+            row |= {f"val_{name}": value for name, value in self._validate().items()}
+            self._keep_best(row)
+            self._write_samples()
+        progress.history.append(row)
         self._append("history.csv", row)
         with self._board.as_default(step=progress.epoch):
             for name, value in row.items():
                 tf.summary.scalar(name, value)
-        self._write_samples()
         if time.monotonic() - self._saved_at >= self.config.save_seconds:
             self.save()
 
     def _validate(self) -> dict[str, float]:
         self._reset_metrics()
-        for batch in self.data.batches("validation", self.config.batch_size):
+        batches = self.data.batches(
+            "validation", self.config.batch_size, labels=self.model.classes > 0
+        )
+        for batch in batches:
             self._test_step(batch)
         return self._metrics()
 
@@ -194,7 +215,9 @@ class Trainer:
         if self.model.prior == "gaussian":
             codes = encode(self._encode, self.data, "validation", _PRIOR_IMAGES)["z"]
             noise = GaussianPrior.fit(codes).codes(noise)
-        picture = png(grid(self.model.decode(noise).numpy()))
+        # A conditional model shows its classes in turn.
+        label = np.arange(_GRID_IMAGES) % self.model.classes if self.model.classes else None
+        picture = png(grid(self.model.decode(noise, label).numpy()))
         self.run.samples.mkdir(exist_ok=True)
         write_file(self.run.samples / f"epoch-{self.progress.epoch:05d}.png", picture)
 

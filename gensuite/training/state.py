@@ -65,7 +65,8 @@ def restore(
 def load_model(run: Run, model: GenerativeModel) -> Progress:
     """Set a model's weights to what a run's training has come to.
 
-    That is the weights of the lowest validation loss, for a GAN the newest.
+    That is the weights of the lowest validation loss, for a GAN the newest; their averages, where
+    the run averages weights.
 
     Args:
         run: the run.
@@ -81,6 +82,8 @@ def load_model(run: Run, model: GenerativeModel) -> Progress:
     _, progress = restore(model, files)
     if _BEST in files:
         _assign(model.weights, files[_BEST])
+    else:
+        model.finalize()
     return progress
 
 
