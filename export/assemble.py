@@ -168,7 +168,7 @@ def _facts(trained: Trained) -> dict[str, Any]:
     if trained.model.prior == "gaussian":
         mean, covariance = (trained.encodings[f"prior_{key}"] for key in ("mean", "covariance"))
         latent["gaussian"] = GaussianPrior(mean, covariance).to_dict()
-    return {
+    facts = {
         "family": trained.family,
         "name": trained.name,
         "seed": trained.seed,
@@ -178,6 +178,7 @@ def _facts(trained: Trained) -> dict[str, Any]:
         "training": dict(trained.training),
         "tools": dict(trained.tools),
     }
+    return facts | ({"scores": dict(trained.scores)} if trained.scores else {})
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from export import parity
+from gensuite.scores import groups, protocol_sentences, rows
 
 _TITLES = {
     "ae": "Autoencoder",
@@ -56,7 +57,7 @@ Seed {facts["seed"]}. Settings:
 
 ## Scores
 
-Not measured.
+{_scores(facts)}
 
 ## Parity
 
@@ -89,6 +90,28 @@ def _extent(training: Mapping[str, Any]) -> str:
         text += f"; the weights are those of epoch {training['best_epoch']}, "
         text += "which had the lowest validation loss"
     return f"{text}."
+
+
+def _scores(facts: Mapping[str, Any]) -> str:
+    scores = facts.get("scores")
+    if not scores:
+        return "Not measured."
+    parts = []
+    for title, group in groups(scores):
+        parts.append(_table((title, "score", "95% interval", "floor"), rows(group)))
+    parts += [
+        f"Not measured: {what}: {why}." for what, why in scores.get("not_measured", {}).items()
+    ]
+    sentences = "\n".join(f"- {sentence}" for sentence in protocol_sentences(scores))
+    return "\n\n".join(
+        [
+            *parts,
+            "The floor is what real images get in the samples' place. This measures again what a "
+            "bundle can tell; the likelihood is measured on the run:",
+            f"```sh\npython -m gensuite.evaluate artifacts/{facts['name']}\n```",
+            f"How each was measured:\n\n{sentences}",
+        ]
+    )
 
 
 def _parity_rows(evidence: Mapping[str, Any]):

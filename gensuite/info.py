@@ -11,6 +11,7 @@ from gensuite.errors import BundleError
 from gensuite.inference import bundle as bundles
 from gensuite.inference.bundle import Bundle
 from gensuite.inference.manifest import MANIFEST
+from gensuite.scores import table
 
 ARTIFACTS = Path("artifacts")
 
@@ -59,7 +60,7 @@ def description(bundle: Bundle) -> str:
     lines.append(f"dataset: {manifest['dataset']['name']} ({manifest['dataset']['licence']})")
     lines.append(f"training: {json.dumps(manifest['training']['config'])}")
     scores = manifest.get("scores")
-    lines.append(f"scores: {json.dumps(scores) if scores else 'not measured'}")
+    lines.append(table(scores) if scores else "scores: not measured")
     return "\n".join(lines)
 
 

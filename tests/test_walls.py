@@ -27,6 +27,8 @@ LIGHT = [
             "errors",
             "info",
             "sample",
+            "scores",
+            "settings",
             "storage",
             "verify",
             "version",

@@ -12,6 +12,7 @@ import numpy as np
 
 from gensuite.errors import BundleError
 from gensuite.inference.latents import GaussianPrior
+from gensuite.scores import check_scores
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -107,6 +108,7 @@ def check_manifest(content: bytes) -> dict[str, Any]:
         raise BundleError("hash", f"{MANIFEST}: has been altered: it does not carry its own sha256")
     try:
         _check_model(manifest)
+        check_scores(manifest.get("scores", {}))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, BundleError):
             raise

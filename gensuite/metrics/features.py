@@ -26,8 +26,8 @@ PORTS: dict[str, dict[str, list[str | int]]] = {
     "outputs": {"features": ["batch", 48], "logits": ["batch", 10]},
 }
 PINNED = {
-    "digits": "a1741ec96e8a6022e41125af9d955030e825bbc0feb685ad5e41675385c42317",
-    "mnist": "7e94416be8a17f57040ad0b58c9db05002637d7cbb762d58de6bdb623f5e953b",
+    "digits": "5092ff229a341c3d9f20c285f691bb397dfa81b8a73e0e34129f65520b1b83c7",
+    "mnist": "7145a158025bf4c83cff875f3a3ec992e7f482984fb4f58fa3cab1450ad4d97f",
     "fashion_mnist": "ba7f23042b9cc8e786babc6fa5cdcb767cc06403d7a9236651c2ead59234f06b",
 }
 """Data set → SHA-256 of its classifier."""

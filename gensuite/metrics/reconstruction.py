@@ -14,7 +14,10 @@ _CHUNK = 500
 
 
 def reconstruction_scores(
-    images: NDArray[np.uint8], reconstruct: Callable[[NDArray[Any]], NDArray[Any]], seed: int
+    images: NDArray[np.uint8],
+    reconstruct: Callable[[NDArray[Any], Any], NDArray[Any]],
+    labels: NDArray[Any] | None,
+    seed: int,
 ) -> dict[str, Estimate]:
     """Error per pixel and structural similarity, averaged over images.
 
@@ -25,13 +28,15 @@ def reconstruction_scores(
 
     Args:
         images: ``(count, height, width, channels)`` uint8.
-        reconstruct: float images in [0, 1] → their reconstructions, of the same shape.
+        reconstruct: float images in [0, 1], and their labels → reconstructions, of the same shape.
+        labels: ``(count,)`` for a conditional model, else None.
         seed: of the resampling of images.
     """
     squared, similar = [], []
     for first in range(0, len(images), _CHUNK):
         rows = images[first : first + _CHUNK].astype(np.float32) / np.float32(255)
-        again = np.asarray(reconstruct(rows))
+        label = None if labels is None else labels[first : first + _CHUNK]
+        again = np.asarray(reconstruct(rows, label))
         squared.append(np.square(rows - again).mean(axis=(1, 2, 3), dtype=np.float64))
         size = window(images.shape[1:3])
         similar.append(tf.image.ssim(rows, again, max_val=1.0, filter_size=size).numpy())

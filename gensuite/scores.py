@@ -1,0 +1,124 @@
+"""Scores as a run's ``scores.json`` and a manifest hold them: their check, and how they are shown.
+
+``gensuite.evaluate`` measures them; this module only reads, and belongs to the light wing.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+SCHEMA = 1
+GROUPS = ("likelihood", "reconstruction", "samples", "holes")
+"""Groups of scores: score → ``value``, ``low``, ``high``, ``protocol`` and perhaps ``floor``."""
+
+_NAMES = {
+    "log_likelihood": "log-likelihood, nats",
+    "elbo": "ELBO, nats",
+    "reconstruction": "reconstruction term, nats",
+    "kl": "KL term, nats",
+    "rmse": "RMSE per pixel",
+    "mse": "MSE per pixel",
+    "ssim": "SSIM",
+    "frechet": "Fréchet distance",
+    "kid": "KID",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+    "nearest_median": "nearest training image, median",
+    "nearest_p01": "nearest training image, 1st percentile",
+    "nearest_share": "nearer than 99% of test images",
+    "entropy": "classifier's entropy, nats",
+    "unsure": "classifier unsure",
+    "class_shares": "share of the rarest class and of the commonest",
+    "agreement": "classifier agrees with the asked class",
+}
+
+
+def check_scores(scores: Any) -> None:
+    """See that a value is what :func:`groups` can read.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not isinstance(scores, dict):
+        raise ValueError("scores are not an object")
+    for name in ("not_measured", "other_priors"):
+        if not isinstance(scores.get(name, {}), dict):
+            raise ValueError(f"{name} is not an object")
+    for title, group in groups(scores):
+        if not isinstance(group, dict):
+            raise ValueError(f"{title} is not an object")
+        for name, score in group.items():
+            if not isinstance(score, dict) or not isinstance(score.get("protocol"), dict):
+                raise ValueError(f"{title}: {name} has no protocol")
+            for estimate in (score, score.get("floor", score)):
+                if not isinstance(estimate, dict) or not all(
+                    _is_number(estimate.get(side)) for side in ("value", "low", "high")
+                ):
+                    raise ValueError(f"{title}: {name} is not a number with its interval")
+
+
+def groups(scores: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Title and scores of every group there is, the model's own prior first."""
+    for name in GROUPS:
+        if name in scores:
+            yield name, scores[name]
+    for prior, group in scores.get("other_priors", {}).items():
+        yield f"samples, prior {prior}", group
+
+
+def rows(group: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """A group as lines of a table: name, value, interval and floor; ``—`` where there is none."""
+    return [
+        (
+            _NAMES.get(name, name),
+            _text(score["value"]),
+            " to ".join(_text(score[side]) for side in ("low", "high")),
+            _text(score["floor"]["value"]) if "floor" in score else "—",
+        )
+        for name, score in group.items()
+    ]
+
+
+def table(scores: Mapping[str, Any]) -> str:
+    """Scores as text with aligned columns, for a terminal."""
+    lines = []
+    for title, group in groups(scores):
+        cells = [(title, "", "95% interval", "floor"), *rows(group)]
+        widths = [max(len(line[column]) for line in cells) for column in range(4)]
+        lines += [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in cells
+        ]
+    lines += [
+        f"not measured: {what}: {why}" for what, why in scores.get("not_measured", {}).items()
+    ]
+    return "\n".join(lines)
+
+
+def protocol_sentences(scores: Mapping[str, Any]) -> list[str]:
+    """How every score was measured, one sentence for all scores that share a protocol."""
+    shared: dict[str, list[str]] = {}
+    for _, group in groups(scores):
+        for name, score in group.items():
+            facts = {key: value for key, value in score["protocol"].items() if key != "measure"}
+            words = "; ".join(f"{key.replace('_', ' ')}: {value}" for key, value in facts.items())
+            label = _NAMES.get(name, name)
+            if measure := score["protocol"].get("measure"):
+                label += f" ({measure})"
+            if label not in shared.setdefault(words, []):
+                shared[words].append(label)
+    return [f"{', '.join(names)}: {words}." for words, names in shared.items()]
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, list):
+        return len(value) > 0 and all(_is_number(each) for each in value)
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return f"{_text(min(value))}/{_text(max(value))}"
+    return f"{value:.4g}"
