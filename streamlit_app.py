@@ -79,16 +79,16 @@ def choose(usable: Mapping[str, Bundle]) -> tuple[Bundle, dict[str, Any]]:
     rarer = "At 0 all images are the average one; above 1 they grow rarer and stranger."
     spread = st.slider("Spread", 0.0, 3.0, 1.0, key="spread", bind="query-params", help=rarer)
     settings: dict[str, Any] = {"count": count, "seed": round(seed), "spread": spread}
-    if bundle.gaussian_prior:
+    if len(bundle.priors) > 1:
         settings["prior"] = st.segmented_control(
             "Prior",
-            ["gaussian", "standard"],
+            bundle.priors,
             default=bundle.default_prior,
             required=True,
             width="stretch",
             key="prior",
             bind="query-params",
-            help="Gaussian is fitted to the codes of the training images; standard is N(0, I).",
+            help="Standard is N(0, I); gaussian and fitted (a mixture) follow the training codes.",
         )
     return bundle, settings
 

@@ -1,1 +1,1 @@
-"""What is behind the published numbers; run from a checkout, ``python -m benchmarks.NAME``."""
+"""Measurements that anyone can repeat; a package of the checkout, not of the wheel."""

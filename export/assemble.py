@@ -19,7 +19,7 @@ from gensuite.data.splits import ImageData
 from gensuite.errors import ConfigError
 from gensuite.inference import bundle as bundles
 from gensuite.inference.images import check_images, grid, png
-from gensuite.inference.latents import GaussianPrior, standard_normal
+from gensuite.inference.latents import LABEL_STREAM, categorical, standard_normal
 from gensuite.inference.manifest import (
     ENCODER_OUTPUTS,
     GENERATING_HALF,
@@ -29,12 +29,14 @@ from gensuite.inference.manifest import (
     expected_files,
     expected_ports,
 )
+from gensuite.inference.priors import GaussianPrior
 from gensuite.inference.runtime import OnnxBackend
 from gensuite.inference.saved_model import BUNDLE_NOTE, SIGNATURES, saved_model_place
 from gensuite.info import ARTIFACTS
 from gensuite.models import GenerativeModel
 from gensuite.storage import partial_path, put_in_place
 from gensuite.training import devices
+from gensuite.training.encodings import MIXTURE
 
 _PREVIEW_IMAGES = 64
 _GOLDEN_ROWS = 32
@@ -134,7 +136,7 @@ def _export(trained: Trained, path: Path) -> str:
     model = trained.model
     facts = _facts(trained)
     devices.use_exact_float32()
-    ports = expected_ports(trained.family, model.latent_dim, model.image_shape)
+    ports = expected_ports(trained.family, model.latent_dim, model.image_shape, model.classes)
     endpoints = signatures(model)
     print("writing ONNX")
     models = {
@@ -164,7 +166,11 @@ def _export(trained: Trained, path: Path) -> str:
 def _facts(trained: Trained) -> dict[str, Any]:
     """The manifest's sections that are known before the proof."""
     height, width, channels = trained.model.image_shape
-    latent: dict[str, Any] = {"size": trained.model.latent_dim, "prior": trained.model.prior}
+    latent: dict[str, Any] = {
+        "size": trained.model.latent_dim,
+        "prior": trained.model.prior,
+        "classes": trained.model.classes,
+    }
     if trained.model.prior == "gaussian":
         mean, covariance = (trained.encodings[f"prior_{key}"] for key in ("mean", "covariance"))
         latent["gaussian"] = GaussianPrior(mean, covariance).to_dict()
@@ -223,7 +229,11 @@ def _prior_codes(facts: Mapping[str, Any], count: int) -> np.ndarray:
 
 def _parity_inputs(trained: Trained, facts: Mapping[str, Any]) -> dict[str, dict[str, np.ndarray]]:
     rows = max(parity.BATCHES)
-    inputs = {GENERATING_HALF[trained.family]: {"z": _prior_codes(facts, rows)}}
+    decoding = {"z": _prior_codes(facts, rows)}
+    if trained.model.classes:
+        shares = np.array(trained.dataset["class_shares"], np.float64)
+        decoding["label"] = categorical(shares, rows, seed=0, stream=LABEL_STREAM)
+    inputs = {GENERATING_HALF[trained.family]: decoding}
     if "images" in trained.encodings:
         images = check_images(trained.encodings["images"], trained.model.image_shape)
         # A small test split is repeated until there are 64 rows.
@@ -232,9 +242,9 @@ def _parity_inputs(trained: Trained, facts: Mapping[str, Any]) -> dict[str, dict
 
 
 def _data_files(trained: Trained, endpoints, inputs) -> dict[str, bytes]:
-    """``golden.npz``, ``preview.png``, ``training.npz`` and, with an encoder, ``codes.npz``."""
-    half = GENERATING_HALF[trained.family]
-    images = endpoints["decode"](inputs[half]["z"][:_PREVIEW_IMAGES])["image"].numpy()
+    """The files that hold neither a model nor the card."""
+    decoding = inputs[GENERATING_HALF[trained.family]].values()
+    images = endpoints["decode"](*(rows[:_PREVIEW_IMAGES] for rows in decoding))["image"].numpy()
     grids = trained.grids
     training = {f"history.{name}": values for name, values in trained.history.items()}
     training["grid_epochs"] = np.array(list(grids), np.int64)
@@ -250,6 +260,13 @@ def _data_files(trained: Trained, endpoints, inputs) -> dict[str, bytes]:
             clipped = np.clip(trained.encodings[name], -_FLOAT16_MAX, _FLOAT16_MAX)
             codes[name] = clipped.astype(np.float16)
         files["codes.npz"] = pack(codes)
+        files["prior.npz"] = pack(
+            {
+                name.removeprefix(MIXTURE): array
+                for name, array in trained.encodings.items()
+                if name.startswith(MIXTURE)
+            }
+        )
     return files
 
 
@@ -260,9 +277,9 @@ def _golden(endpoints, inputs, image_bytes: int) -> dict[str, np.ndarray]:
     """
     count = max(4, min(_GOLDEN_ROWS, _GOLDEN_BYTES // image_bytes))
     golden: dict[str, np.ndarray] = {}
-    for model, rows in inputs.items():
-        for port, values in rows.items():
-            feed = golden[f"{model}.{port}"] = values[:count]
-            for name, output in endpoints[SIGNATURES[model]](feed).items():
-                golden[f"{model}.{name}"] = output.numpy()
+    for model, ports in inputs.items():
+        feed = {port: rows[:count] for port, rows in ports.items()}
+        outputs = endpoints[SIGNATURES[model]](*feed.values())
+        values = feed | {port: output.numpy() for port, output in outputs.items()}
+        golden |= {f"{model}.{port}": value for port, value in values.items()}
     return golden

@@ -57,15 +57,19 @@ def measure(
                     place.setdefault(engine, {})[str(batch)] = found
                     _check(f"{model} {port} at batch {batch}", engine, port, found)
     if "reconstruct" in endpoints:
-        _check_reconstruct(endpoints, loaded, inputs["encoder"]["image"])
+        labels = {k: v for k, v in inputs["decoder"].items() if k == "label"}
+        _check_reconstruct(endpoints, loaded, inputs["encoder"] | labels)
     return evidence
 
 
-def _check_reconstruct(endpoints: Mapping[str, Signature], loaded: Any, image: np.ndarray) -> None:
+def _check_reconstruct(
+    endpoints: Mapping[str, Signature], loaded: Any, inputs: Mapping[str, np.ndarray]
+) -> None:
     """The SavedModel's third signature; in ONNX it is the decoder on the encoder's code."""
     port = "reconstruction"
-    expected = endpoints["reconstruct"](image)[port].numpy()
-    value = loaded.signatures["reconstruct"](image=tf.constant(image))[port].numpy()
+    tensors = {name: tf.constant(values) for name, values in inputs.items()}
+    expected = endpoints["reconstruct"](*tensors.values())[port].numpy()
+    value = loaded.signatures["reconstruct"](**tensors)[port].numpy()
     _check("reconstruct", "savedmodel", port, difference(port, value, expected))
 
 

@@ -60,7 +60,11 @@ def from_run(path: Path) -> Trained:
         run.lock()
         image_shape = tuple(run.record["dataset"]["image_shape"])
         # Exported in float32: bfloat16 does not convert, and the weights are float32 in any case.
-        model = build_model(dataclasses.replace(run.config, mixed_precision=False), image_shape)
+        model = build_model(
+            dataclasses.replace(run.config, mixed_precision=False),
+            image_shape,
+            classes=len(run.record["dataset"].get("class_names", ())),
+        )
         progress = load_model(run, model)
         encodings = run.read_encodings()
         if encodings is None and hasattr(model, "encode"):

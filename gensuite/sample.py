@@ -21,7 +21,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--spread", type=float, default=1.0, help="factor on the prior's deviation (default: 1)"
     )
-    parser.add_argument("--prior", help="standard or gaussian (default: the model's own)")
+    parser.add_argument("--prior", help="standard, gaussian or fitted (default: the model's own)")
+    parser.add_argument(
+        "--label", type=int, help="class of all images, for a conditional model (default: drawn)"
+    )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     parser.add_argument(
         "--out", type=Path, default=Path("grid.png"), help="PNG to write (default: grid.png)"
@@ -44,7 +47,9 @@ def run(args: argparse.Namespace) -> None:
     if args.count > MAX_PICTURE:
         raise ConfigError(f"--count: {args.count} given; one picture takes 1 to {MAX_PICTURE}")
     generator = load(args.bundle, threads=args.threads)
-    images = generator.sample(args.count, seed=args.seed, spread=args.spread, prior=args.prior)
+    images = generator.sample(
+        args.count, seed=args.seed, spread=args.spread, prior=args.prior, label=args.label
+    )
     write_file(args.out, png(grid(images)))
     print(f"{args.out}: {args.count} images, seed {args.seed}, {generator.bundle.identity}")
 

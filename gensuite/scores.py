@@ -98,18 +98,28 @@ def table(scores: Mapping[str, Any]) -> str:
 
 
 def protocol_sentences(scores: Mapping[str, Any]) -> list[str]:
-    """How every score was measured, one sentence for all scores that share a protocol."""
-    shared: dict[str, list[str]] = {}
-    for _, group in groups(scores):
-        for name, score in group.items():
-            facts = {key: value for key, value in score["protocol"].items() if key != "measure"}
-            words = "; ".join(f"{key.replace('_', ' ')}: {value}" for key, value in facts.items())
-            label = _NAMES.get(name, name)
-            if measure := score["protocol"].get("measure"):
-                label += f" ({measure})"
-            if label not in shared.setdefault(words, []):
-                shared[words].append(label)
-    return [f"{', '.join(names)}: {words}." for words, names in shared.items()]
+    """How every score was measured: for each group what its scores share, then each score's own."""
+    sentences = []
+    for title, group in groups(scores):
+        protocols = {name: score["protocol"] for name, score in group.items()}
+        first = next(iter(protocols.values()), {})
+        shared = {
+            key: value
+            for key, value in first.items()
+            if all(other.get(key) == value for other in protocols.values())
+        }
+        sentences.append(f"**{title}**: {_words(shared)}.")
+        own: dict[str, list[str]] = {}
+        for name, protocol in protocols.items():
+            rest = {k: v for k, v in protocol.items() if k not in shared and k != "measure"}
+            label, measure = _NAMES.get(name, name), protocol.get("measure")
+            own.setdefault(_words(rest), []).append(f"{label}, {measure}" if measure else label)
+        sentences += [f"{'; '.join(names)}. {words}." for words, names in own.items() if words]
+    return sentences
+
+
+def _words(facts: Mapping[str, Any]) -> str:
+    return "; ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts.items())
 
 
 def _is_number(value: Any) -> bool:

@@ -16,7 +16,8 @@ import pytest
 from gensuite.errors import BundleError
 from gensuite.inference import bundle as bundles
 from gensuite.inference import manifest as manifests
-from gensuite.inference.latents import GaussianPrior, standard_normal, threefry2x32
+from gensuite.inference.latents import standard_normal, threefry2x32
+from gensuite.inference.priors import GaussianPrior
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = (ROOT / "docs" / "bundle-format.md").read_text(encoding="utf-8")

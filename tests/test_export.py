@@ -24,7 +24,7 @@ from gensuite.data.splits import open_dataset
 from gensuite.errors import ConfigError, ParityError
 from gensuite.inference import bundle as bundles
 from gensuite.inference import manifest as manifests
-from gensuite.inference.latents import GaussianPrior
+from gensuite.inference.priors import GaussianPrior
 from gensuite.models import AE, VAE
 from tests.conftest import FAMILIES, python
 from tests.make_toy_bundles import decoder, encoder

@@ -5,11 +5,11 @@ import pytest
 
 from gensuite.errors import InputError
 from gensuite.inference.latents import (
-    GaussianPrior,
     interpolate,
     standard_normal,
     threefry2x32,
 )
+from gensuite.inference.priors import GaussianPrior
 
 
 @pytest.mark.parametrize(

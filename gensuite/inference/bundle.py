@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from gensuite.arrays import unpack
 from gensuite.errors import BundleError, BundleNotFoundError
-from gensuite.inference.latents import GaussianPrior
 from gensuite.inference.manifest import (
     MANIFEST,
     SCHEMA,
@@ -25,6 +24,7 @@ from gensuite.inference.manifest import (
     expected_ports,
     sha256,
 )
+from gensuite.inference.priors import GaussianPrior, MixturePrior
 from gensuite.storage import write_directory
 
 _MAX_MANIFEST = 8 * 2**20
@@ -71,6 +71,43 @@ class Bundle:
         """The Gaussian of the training codes, where the bundle holds one."""
         values = self.manifest["latent"].get("gaussian")
         return None if values is None else GaussianPrior.from_dict(values)
+
+    @cached_property
+    def mixture_prior(self) -> MixturePrior | None:
+        """The mixture fitted to the codes, where the bundle holds one.
+
+        Raises:
+            BundleError: ``prior.npz`` does not hold a mixture of this model's codes.
+        """
+        if "prior.npz" not in self.files:
+            return None
+        try:
+            prior = MixturePrior.from_arrays(self.arrays("prior.npz"))
+            if prior.size != self.latent_size:
+                raise ValueError(f"codes of {prior.size} numbers, not {self.latent_size}")
+        except ValueError as error:
+            raise BundleError("model", f"prior.npz: {error}") from None
+        return prior
+
+    @property
+    def priors(self) -> tuple[str, ...]:
+        """Names of the priors it can be sampled from; see :meth:`Generator.draw`."""
+        own = {
+            "standard": True,
+            "gaussian": self.gaussian_prior is not None,
+            "fitted": self.mixture_prior is not None,
+        }
+        return tuple(name for name, there in own.items() if there)
+
+    @property
+    def classes(self) -> int:
+        """Class labels that a conditional model takes; 0 for one that is not conditional."""
+        return int(self.manifest["latent"]["classes"])
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the data set's classes; empty where it has no labels."""
+        return tuple(self.manifest["dataset"].get("class_names", ()))
 
     @property
     def ports(self) -> dict[str, Any]:
@@ -119,6 +156,7 @@ def write(
             facts["family"],
             facts["latent"]["size"],
             (image["height"], image["width"], image["channels"]),
+            facts["latent"]["classes"],
         ),
         "files": {
             name: {"bytes": len(content), "sha256": sha256(content)}

@@ -1,4 +1,4 @@
-"""Latent codes: counter-based draws that any language can repeat, priors and paths.
+"""Latent codes: counter-based draws that any language can repeat, and paths between codes.
 
 Random numbers come from Threefry 2x32 with 20 rounds (Salmon, Moraes, Dror & Shaw, "Parallel
 random numbers: as easy as 1, 2, 3", SC 2011): a pure function of (seed, stream, image, pair), so
@@ -6,9 +6,6 @@ the code of image 7 is the same in every batch, shard and worker. ``docs/bundle-
 the recipe up for other languages.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +16,7 @@ from gensuite.errors import InputError
 Codes = NDArray[np.float32]
 Words = NDArray[np.uint32]
 
-CODE_STREAM = 0
+CODE_STREAM, LABEL_STREAM, COMPONENT_STREAM = 0, 1, 2
 MAX_SEED = 2**32 - 1
 MAX_COUNT = 2**32
 MAX_STEPS = 10_000
@@ -80,55 +77,27 @@ def standard_normal(
     return normal.reshape(count, 2 * pairs)[:, :size].astype(np.float32)
 
 
-@dataclass(frozen=True)
-class GaussianPrior:
-    """N(mean, covariance) over codes, as fitted to an autoencoder's training codes."""
+def categorical(
+    shares: NDArray[np.float64], count: int, *, seed: int, stream: int, first: int = 0
+) -> NDArray[np.int32]:
+    """Draw a number from 0 on for each of the images ``first`` to ``first + count - 1``.
 
-    mean: NDArray[np.float64]
-    """``(size,)``."""
+    Args:
+        shares: probability of each number; their sum is 1.
+        count: number of draws.
+        seed: from 0 to 2^32 - 1.
+        stream: ``LABEL_STREAM`` or ``COMPONENT_STREAM``.
+        first: index of the first image.
 
-    covariance: NDArray[np.float64]
-    """``(size, size)``, positive definite."""
-
-    @classmethod
-    def fit(cls, codes: NDArray[Any]) -> "GaussianPrior":
-        """Mean and covariance of ``codes``, ``(count, size)``, at least one.
-
-        A millionth of the mean variance is added to the diagonal, so that a latent dimension that
-        the model never uses leaves the covariance invertible.
-        """
-        codes = np.asarray(codes, np.float64)
-        mean = codes.mean(axis=0)
-        covariance = (codes - mean).T @ (codes - mean) / max(len(codes) - 1, 1)
-        ridge = 1e-6 * max(float(np.trace(covariance)) / len(covariance), 1e-6)
-        return cls(mean, covariance + ridge * np.eye(len(covariance)))
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "GaussianPrior":
-        """Read what :meth:`to_dict` wrote into a manifest."""
-        return cls(np.array(values["mean"], float), np.array(values["covariance"], float))
-
-    def to_dict(self) -> dict[str, Any]:
-        """``{"mean": [...], "covariance": [[...]]}``, for a manifest."""
-        return {"mean": self.mean.tolist(), "covariance": self.covariance.tolist()}
-
-    @cached_property
-    def _factor(self) -> NDArray[Any]:
-        """The lower Cholesky factor, taken once and not for every chunk of a stream."""
-        return np.linalg.cholesky(self.covariance)
-
-    def codes(self, noise: Codes) -> Codes:
-        """Map N(0, I) draws to this prior: mean + L·noise, L the lower Cholesky factor.
-
-        Args:
-            noise: ``(count, size)`` float32.
-
-        Returns:
-            ``(count, size)`` float32.
-        """
-        # einsum, and not a matrix product, so that a row's bits do not depend on its neighbours.
-        moved = np.einsum("ij,kj->ik", noise.astype(np.float64), self._factor, optimize=False)
-        return np.asarray(self.mean + moved, np.float32)
+    Returns:
+        ``(count,)`` int32. Draw i depends on seed, stream, shares and ``first + i`` alone: it is
+        the first number whose cumulative share is above a uniform number.
+    """
+    image = np.arange(first, first + count, dtype=np.uint32)
+    word, _ = threefry2x32((seed, stream), (image, np.zeros_like(image)))
+    uniform = (word.astype(np.float64) + 0.5) / 2.0**32
+    # The last cumulative share is 1 but for rounding.
+    return np.searchsorted(np.cumsum(shares)[:-1], uniform, side="right").astype(np.int32)
 
 
 def is_whole(value: Any) -> bool:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from gensuite.errors import BundleError
-from gensuite.inference.latents import GaussianPrior
+from gensuite.inference.priors import GaussianPrior
 from gensuite.scores import check_scores
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "manifest.json"
 GENERATING_HALF = {"ae": "decoder", "vae": "decoder", "gan": "generator"}
 """Family → the half that makes images."""
@@ -60,20 +60,25 @@ def sha256(content: bytes) -> str:
 def expected_files(family: str) -> frozenset[str]:
     """Names of all files of a family's bundle, the manifest aside."""
     files = _COMMON_FILES | {f"{GENERATING_HALF[family]}.onnx"}
-    return files | {"encoder.onnx", "codes.npz"} if family in ENCODER_OUTPUTS else files
+    with_encoder = {"encoder.onnx", "codes.npz", "prior.npz"}
+    return files | with_encoder if family in ENCODER_OUTPUTS else files
 
 
 def expected_ports(
-    family: str, latent_size: int, image_shape: Iterable[int]
+    family: str, latent_size: int, image_shape: Iterable[int], classes: int
 ) -> dict[str, dict[str, dict[str, list[str | int]]]]:
     """The ports of a family's models: model → ``inputs`` and ``outputs`` → name → shape.
 
-    All ports are float32; the first dimension is ``"batch"``.
+    The first dimension is ``"batch"``. ``label``, which a conditional model (``classes`` above 0)
+    has, is int32; all others are float32.
     """
     code: list[str | int] = ["batch", latent_size]
     image: list[str | int] = ["batch", *image_shape]
     half = GENERATING_HALF[family]
-    ports = {half: {"inputs": {"z": code}, "outputs": {"image": image}}}
+    inputs: dict[str, list[str | int]] = {"z": code}
+    if classes:
+        inputs["label"] = ["batch"]
+    ports = {half: {"inputs": inputs, "outputs": {"image": image}}}
     if family in ENCODER_OUTPUTS:
         outputs = dict.fromkeys(ENCODER_OUTPUTS[family], code)
         ports["encoder"] = {"inputs": {"image": image}, "outputs": outputs}
@@ -127,7 +132,8 @@ def _check_model(manifest: dict[str, Any]) -> None:
         raise BundleError("manifest", f"{MANIFEST}: sizes {latent['size']!r} and {shape!r}")
     if image["range"] != [0, 1]:
         raise BundleError("manifest", f"{MANIFEST}: image range {image['range']!r} is not [0, 1]")
-    if manifest["ports"] != expected_ports(family, latent["size"], shape):
+    _check_classes(manifest)
+    if manifest["ports"] != expected_ports(family, latent["size"], shape, latent["classes"]):
         raise BundleError("ports", f"{MANIFEST}: its ports are not those of a {family}")
     if manifest["files"].keys() != expected_files(family):
         raise BundleError("manifest", f"{MANIFEST}: its files are not those of a {family}")
@@ -140,6 +146,18 @@ def _check_model(manifest: dict[str, Any]) -> None:
         raise BundleError("manifest", f"{MANIFEST}: the data set's name or licence is missing")
     if not isinstance(manifest["training"]["config"], dict):
         raise BundleError("manifest", f"{MANIFEST}: the training's settings are missing")
+
+
+def _check_classes(manifest: dict[str, Any]) -> None:
+    """A conditional model's classes are those of its data set, with a share for each."""
+    classes, dataset = manifest["latent"]["classes"], manifest["dataset"]
+    if type(classes) is not int or not 0 <= classes <= 4096:
+        raise BundleError("manifest", f"{MANIFEST}: {classes!r} classes")
+    if not classes:
+        return
+    names, shares = dataset["class_names"], np.array(dataset["class_shares"], float)
+    if len(names) != classes or shares.shape != (classes,) or not np.isclose(shares.sum(), 1):
+        raise BundleError("manifest", f"{MANIFEST}: its class names and shares are not {classes}")
 
 
 def _check_prior(latent: dict[str, Any]) -> None:

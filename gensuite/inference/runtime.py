@@ -14,7 +14,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
 
-Arrays = Mapping[str, NDArray[np.float32]]
+Arrays = Mapping[str, NDArray[Any]]
 
 
 class Backend(Protocol):
@@ -94,8 +94,12 @@ def _open_session(name: str, content: bytes, threads: int, providers: list[str])
 def _check_ports(session: Any, name: str, ports: Mapping[str, Any]) -> None:
     for side, found in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
         actual = {port.name: [port.type, *port.shape] for port in found}
-        stated = {port: ["tensor(float)", *shape] for port, shape in ports[side].items()}
+        stated = {port: [_port_type(port), *shape] for port, shape in ports[side].items()}
         if actual != stated:
             raise BundleError(
                 "ports", f"{name}.onnx: its {side} are {actual}, the manifest says {stated}"
             )
+
+
+def _port_type(port: str) -> str:
+    return "tensor(int32)" if port == "label" else "tensor(float)"

@@ -25,6 +25,7 @@ _MOST_PRODUCTS = 10_000 * 60_000 * 784
 _TRAIN_AGAINST_TEST = "as many real training images, drawn by the seed, against the test images"
 _TEST_IMAGES = "the real test images"
 _BOOTSTRAP = "95% percentile interval of {} resamples of {}"
+_IMAGES_BOOTSTRAP = _BOOTSTRAP.format(intervals.RESAMPLES, "the images")
 
 Scores = dict[str, dict[str, Any]]
 
@@ -45,21 +46,19 @@ class SampleJudge:
         self.seed = seed
         self._train, self._test = data.images["train"], data.images["test"]
         self._classifier = classifier
-        self._protocol = {
-            "data": f"{data.name} {data.version}",
-            "split": "test",
-            "seed": seed,
-        }
+        self._common = {"data": f"{data.name} {data.version}", "split": "test", "seed": seed}
         self._pairs = min(count, len(self._test), len(self._train))
         products = len(self._train) * self._test[0].size
         self._near = min(count, max(500, _MOST_PRODUCTS // products))
         self._test_distances = nearest_distances(self._test[: self._near], self._train)
         if classifier:
-            self._protocol |= {
+            self._features = {
                 "classifier": f"{classifier.name}.onnx sha256:{classifier.sha256}",
                 "preparation": preparation(data.image_shape),
             }
-            self._test_features, test_classes = classifier(self._test[self._chosen(self._test)])
+            chosen = self._chosen(self._test)
+            self._test_features, test_classes = classifier(self._test[chosen])
+            self._test_agrees = test_classes.argmax(axis=1) == data.labels["test"][chosen]
             train_features, _ = classifier(self._train[self._chosen(self._train)])
             self._pair_floor = self._compare(train_features)
             self._class_floor = self._classify(test_classes)
@@ -74,23 +73,25 @@ class SampleJudge:
         Returns:
             Name → ``value``, ``low``, ``high``, ``floor`` and ``protocol``.
         """
-        scores = self.nearest(samples)
         if self._classifier is None:
-            return scores
+            return self.nearest(samples)
         features, probabilities = self._classifier(samples)
-        for name, estimate in self._compare(features[: self._pairs]).items():
-            scores[name] = self._entry(
+        scores = {
+            name: self._entry(
                 estimate,
                 self._pair_floor[name],
                 _TRAIN_AGAINST_TEST,
                 real=self._pairs,
                 samples=self._pairs,
+                **self._features,
                 **_PAIR_PROTOCOLS[name],
             )
+            for name, estimate in self._compare(features[: self._pairs]).items()
+        }
         scores |= self.classes(probabilities)
         if labels is not None:
             scores["agreement"] = self._agreement(probabilities, labels)
-        return scores
+        return scores | self.nearest(samples)
 
     def nearest(self, samples: NDArray[np.uint8]) -> Scores:
         """How near samples come to training images, beside how near test images come."""
@@ -113,7 +114,7 @@ class SampleJudge:
                 samples=len(found),
                 measure=f"{words} of the RMS pixel distance to the nearest of all training images",
                 training_images=len(self._train),
-                bootstrap=_BOOTSTRAP.format(intervals.RESAMPLES, "the images"),
+                bootstrap=_IMAGES_BOOTSTRAP,
             )
             for name, (of, words) in statistics.items()
         }
@@ -128,7 +129,8 @@ class SampleJudge:
                 real=self._pairs,
                 samples=len(probabilities),
                 measure=_CLASS_MEASURES[name],
-                bootstrap=_BOOTSTRAP.format(intervals.RESAMPLES, "the images"),
+                bootstrap=_IMAGES_BOOTSTRAP,
+                **self._features,
             )
             for name, estimate in self._classify(probabilities).items()
         }
@@ -163,21 +165,20 @@ class SampleJudge:
     def _agreement(self, probabilities: NDArray[Any], labels: NDArray[Any]) -> dict[str, Any]:
         return self._entry(
             intervals.mean(probabilities.argmax(axis=1) == labels, self.seed),
-            None,
-            "",
+            intervals.mean(self._test_agrees, self.seed),
+            "the real test images and their labels",
+            real=self._pairs,
             samples=len(labels),
             measure="share of samples that the classifier takes for the class asked for",
-            bootstrap=_BOOTSTRAP.format(intervals.RESAMPLES, "the samples"),
+            bootstrap=_IMAGES_BOOTSTRAP,
+            **self._features,
         )
 
     def _entry(
-        self, estimate: Estimate, floor: Estimate | None, floor_words: str, **protocol: Any
+        self, estimate: Estimate, floor: Estimate, floor_words: str, **protocol: Any
     ) -> dict[str, Any]:
-        entry = {**estimate.to_dict(), "protocol": {**self._protocol, **protocol}}
-        if floor:
-            entry["floor"] = floor.to_dict()
-            entry["protocol"]["floor"] = floor_words
-        return entry
+        whole = {**self._common, **protocol, "floor": floor_words}
+        return {**estimate.to_dict(), "floor": floor.to_dict(), "protocol": whole}
 
 
 def _first_percentile(distances: NDArray[Any]) -> Any:

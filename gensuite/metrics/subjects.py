@@ -1,7 +1,7 @@
 """What is measured: the model of a run or of a bundle, behind the same few calls."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,9 +14,10 @@ from gensuite.data.splits import ImageData, open_dataset
 from gensuite.errors import DataError
 from gensuite.inference.generator import Generator, load
 from gensuite.inference.images import to_uint8
-from gensuite.inference.latents import Codes, GaussianPrior, standard_normal
+from gensuite.inference.latents import LABEL_STREAM, Codes, categorical, standard_normal
+from gensuite.inference.priors import GaussianPrior, MixturePrior
 from gensuite.models import build_model
-from gensuite.training.encodings import encode_splits
+from gensuite.training.encodings import MIXTURE, encode_splits
 from gensuite.training.runs import Run
 from gensuite.training.state import load_model
 
@@ -90,21 +91,22 @@ class RunSubject:
         run.check_data(self.data.describe())
         encodings = run.read_encodings()
         self.encodings = encode_splits(self.model, self.data) if encodings is None else encodings
-        self.priors: tuple[str, ...] = (self.model.prior,)
-        if self.model.prior == "gaussian":
-            mean, covariance = (self.encodings[f"prior_{key}"] for key in ("mean", "covariance"))
-            self._gaussian = GaussianPrior(mean, covariance)
-            self.priors = ("gaussian", "standard")
+        self._codes = _priors(self.encodings)
+        self.priors = _own_first(self.model.prior, self._codes)
         self._decode = tf.function(self.model.decode, reduce_retracing=True)
         self._reconstruct = tf.function(self.model.__call__, reduce_retracing=True)
 
     def draw(self, count: int, seed: int, prior: str) -> Codes:
         """See :class:`Subject`."""
         noise = standard_normal(count, self.model.latent_dim, seed=seed)
-        return self._gaussian.codes(noise) if prior == "gaussian" else noise
+        return self._codes[prior](noise, seed)
 
-    def labels(self, count: int, seed: int) -> None:
+    def labels(self, count: int, seed: int) -> NDArray[np.int32] | None:
         """See :class:`Subject`."""
+        if not self.model.classes:
+            return None
+        shares = np.array(self.data.describe()["class_shares"], np.float64)
+        return categorical(shares, count, seed=seed, stream=LABEL_STREAM)
 
     def decode(self, z: Codes, label: Any) -> NDArray[np.float32]:
         """See :class:`Subject`."""
@@ -133,8 +135,7 @@ class BundleSubject:
         bundle = self.generator.bundle
         self.family = bundle.family
         self.name = str(bundle.manifest["name"])
-        others = ("standard",) if bundle.default_prior == "gaussian" else ()
-        self.priors = (bundle.default_prior, *others)
+        self.priors = _own_first(bundle.default_prior, bundle.priors)
         self.encodings = bundle.arrays("codes.npz") if "codes.npz" in bundle.files else {}
         self.data = open_dataset(_data_config(bundle.manifest, data_dir, raw_dir))
         stated = bundle.manifest["dataset"]["sha256"]
@@ -148,16 +149,34 @@ class BundleSubject:
         """See :class:`Subject`."""
         return self.generator.draw(count, seed=seed, prior=prior)
 
-    def labels(self, count: int, seed: int) -> None:
+    def labels(self, count: int, seed: int) -> NDArray[np.int32] | None:
         """See :class:`Subject`."""
+        return self.generator.labels(count, seed=seed) if self.generator.bundle.classes else None
 
-    def decode(self, z: Codes, label: Any) -> NDArray[np.float32]:  # noqa: ARG002
+    def decode(self, z: Codes, label: Any) -> NDArray[np.float32]:
         """See :class:`Subject`."""
-        return self.generator.decode(z)
+        return self.generator.decode(z, label=label)
 
-    def reconstruct(self, images: NDArray[np.float32], label: Any) -> NDArray[np.float32]:  # noqa: ARG002
+    def reconstruct(self, images: NDArray[np.float32], label: Any) -> NDArray[np.float32]:
         """See :class:`Subject`."""
-        return self.generator.reconstruct(images)
+        return self.generator.reconstruct(images, label=label)
+
+
+def _priors(encodings: Mapping[str, Any]) -> dict[str, Callable[[Codes, int], Codes]]:
+    """The priors that a bundle of these encodings would have: name → noise and seed to codes."""
+    priors: dict[str, Callable[[Codes, int], Codes]] = {"standard": lambda noise, _: noise}
+    if "prior_mean" in encodings:
+        gaussian = GaussianPrior(encodings["prior_mean"], encodings["prior_covariance"])
+        priors["gaussian"] = lambda noise, _: gaussian.codes(noise)
+    fitted = {k.removeprefix(MIXTURE): v for k, v in encodings.items() if k.startswith(MIXTURE)}
+    if fitted:
+        mixture = MixturePrior.from_arrays(fitted)
+        priors["fitted"] = lambda noise, seed: mixture.codes(noise, seed=seed)
+    return priors
+
+
+def _own_first(own: str, names: Iterable[str]) -> tuple[str, ...]:
+    return (own, *(name for name in names if name != own))
 
 
 def _data_config(

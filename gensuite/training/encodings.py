@@ -1,17 +1,25 @@
 """What a trained encoder makes of the data: kept in the run, so that export needs no data set."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
 
 from gensuite.data.splits import ImageData
-from gensuite.inference.latents import GaussianPrior
+from gensuite.inference.latents import standard_normal
+from gensuite.inference.priors import GaussianPrior, MixturePrior
 from gensuite.models import GenerativeModel
 
 MAX_CODES = 2000
 TEST_IMAGES = 64
 _BATCH = 256
+MIXTURE = "mixture_"
+"""Before the names of the fitted mixture's arrays."""
+_COMPONENTS = 10
+_MIXTURE_CODES = 20_000
 Encoder = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
@@ -25,7 +33,8 @@ def encode_splits(model: GenerativeModel, data: ImageData) -> dict[str, np.ndarr
     Returns:
         ``images`` (uint8, the first 64 of the test split), ``labels`` (int64, -1 where there are
         none) and the encoder's ports (float32) for at most 2,000 test images; ``prior_mean`` and
-        ``prior_covariance`` (float64) for a Gaussian prior. Empty for a GAN.
+        ``prior_covariance`` (float64) for a Gaussian prior; ``mixture_weights``,
+        ``mixture_means`` and ``mixture_factors`` of the fitted one. Empty for a GAN.
     """
     if not hasattr(model, "encode"):
         return {}
@@ -37,11 +46,48 @@ def encode_splits(model: GenerativeModel, data: ImageData) -> dict[str, np.ndarr
         "labels": labels[:MAX_CODES],
         **encode(encoder, data, "test", MAX_CODES),
     }
+    codes = draw_codes(encode(encoder, data, "train", len(data.images["train"])), model.seed)
     if model.prior == "gaussian":
-        codes = encode(encoder, data, "train", len(data.images["train"]))["z"]
         prior = GaussianPrior.fit(codes)
         arrays |= {"prior_mean": prior.mean, "prior_covariance": prior.covariance}
-    return arrays
+    mixture = fit_mixture(codes, model.seed).to_arrays()
+    return arrays | {f"{MIXTURE}{name}": array for name, array in mixture.items()}
+
+
+def draw_codes(ports: Mapping[str, np.ndarray], seed: int) -> np.ndarray:
+    """One code for each image: of a VAE a draw from its posterior.
+
+    Args:
+        ports: what the encoder gave, port → ``(count, latent_dim)``.
+        seed: of the draw.
+
+    Returns:
+        ``(count, latent_dim)`` float32.
+    """
+    if "z" in ports:
+        return ports["z"]
+    mean, deviation = ports["mean"], np.exp(0.5 * ports["log_variance"])
+    return mean + deviation * standard_normal(*mean.shape, seed=seed)
+
+
+def fit_mixture(codes: np.ndarray, seed: int) -> MixturePrior:
+    """Fit a mixture of 10 Gaussians with full covariances to codes, by EM from k-means.
+
+    Args:
+        codes: ``(count, size)``; of more than 20,000 the first are taken.
+        seed: of the start.
+    """
+    codes = codes[:_MIXTURE_CODES].astype(np.float64)
+    # Like GaussianPrior.fit: a latent dimension that is never used leaves covariances invertible.
+    ridge = 1e-6 * max(float(codes.var(axis=0).mean()), 1e-6)
+    mixture = GaussianMixture(
+        min(_COMPONENTS, len(codes)), reg_covar=ridge, random_state=seed % 2**32
+    )
+    with warnings.catch_warnings():
+        # The likelihood may still be rising after 100 rounds, by amounts that no sample shows.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mixture.fit(codes)
+    return MixturePrior(mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_))
 
 
 def compile_encoder(model: GenerativeModel) -> Encoder:

@@ -20,7 +20,8 @@ from tqdm import tqdm
 from gensuite.data.splits import ImageData
 from gensuite.errors import DivergedError
 from gensuite.inference.images import grid, png
-from gensuite.inference.latents import GaussianPrior, standard_normal
+from gensuite.inference.latents import standard_normal
+from gensuite.inference.priors import GaussianPrior
 from gensuite.models import GenerativeModel
 from gensuite.storage import write_file
 from gensuite.training import checkpoints, state
