@@ -24,6 +24,9 @@ NAMES = {"ae": "an AE", "vae": "a VAE", "gan": "a GAN"}
 ENCODER_OUTPUTS = {"ae": ("z",), "vae": ("mean", "log_variance")}
 """Family → the ports of its encoder; a GAN has none."""
 
+LIMITS = ("uneven", "off_centre", "empty", "discontinuous")
+"""The four limits of a latent space in the section ``health``, in the lecture's order."""
+
 _COMMON_FILES = frozenset({"golden.npz", "training.npz", "preview.png", "README.md"})
 _SECTIONS = {
     "schema": int,
@@ -107,6 +110,7 @@ def check_manifest(content: bytes) -> dict[str, Any]:
         raise BundleError("hash", f"{MANIFEST}: has been altered: it does not carry its own sha256")
     try:
         _check_model(manifest)
+        _check_health(manifest)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, BundleError):
             raise
@@ -138,6 +142,13 @@ def _check_model(manifest: dict[str, Any]) -> None:
         raise BundleError("manifest", f"{MANIFEST}: the data set's name or licence is missing")
     if not isinstance(manifest["training"]["config"], dict):
         raise BundleError("manifest", f"{MANIFEST}: the training's settings are missing")
+
+
+def _check_health(manifest: dict[str, Any]) -> None:
+    if "health" not in manifest:  # a GAN has no codes, and some data sets have too few
+        return
+    if not all(isinstance(manifest["health"][limit]["sentence"], str) for limit in LIMITS):
+        raise BundleError("manifest", f"{MANIFEST}: a sentence of latent health is missing")
 
 
 def _check_prior(latent: dict[str, Any]) -> None:
