@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from export import parity
+from gensuite.inference.manifest import ENCODER_OUTPUTS, LIMITS
 from gensuite.scores import groups, protocol_sentences, rows
 
 _TITLES = {
@@ -59,6 +60,10 @@ Seed {facts["seed"]}. Settings:
 
 {_scores(facts)}
 
+## Latent health
+
+{_health(facts)}
+
 ## Parity
 
 Keras, SavedModel and ONNX on the same inputs at batch {", ".join(map(str, parity.BATCHES))}:
@@ -112,6 +117,43 @@ def _scores(facts: Mapping[str, Any]) -> str:
             f"How each was measured:\n\n{sentences}",
         ]
     )
+
+
+def _health(facts: Mapping[str, Any]) -> str:
+    if facts["family"] not in ENCODER_OUTPUTS:
+        return "Not measured: a GAN has no encoder, so no image has a code."
+    if "health" not in facts:
+        return "Not measured: it needs 20 test images with codes that differ."
+    health = facts["health"]
+    sentences = "\n".join(f"- {health[limit]['sentence']}" for limit in LIMITS)
+    protocol = health["protocol"]
+    return f"""Of {protocol["codes"]:,} test images ({protocol["drawn"]}), seed {protocol["seed"]}.
+Of the numbers in bold, lower is better.
+
+{sentences}
+
+{_table(("number", "value", "95% interval", "N(0, I) draws"), _health_rows(health))}
+
+Measured again, and explained in the suite's docs/latent-health.md:
+
+```sh
+python -m gensuite.info artifacts/{facts["name"]} --health
+```"""
+
+
+def _health_rows(health: Mapping[str, Any]):
+    for limit in LIMITS:
+        numbers = {"": health[limit]["headline"]} | health[limit]["details"]
+        for name, number in numbers.items():
+            if number is None:
+                continue
+            what = f"{limit}: {name}" if name else f"**{limit}**"
+            ranges = (number["interval"], number["band"])
+            yield (
+                what.replace("_", " "),
+                f"{number['value']:.3g}",
+                *(f"{low:.3g} to {high:.3g}" for low, high in ranges),
+            )
 
 
 def _parity_rows(evidence: Mapping[str, Any]):

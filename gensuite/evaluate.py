@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gensuite.console import Parser, command, quiet_start
-from gensuite.errors import ConfigError
+from gensuite.errors import ConfigError, InputError
 from gensuite.inference.latents import MAX_SEED
 from gensuite.inference.manifest import MANIFEST, NAMES
 from gensuite.scores import SCHEMA, table
@@ -30,6 +30,8 @@ _LIMITS = {
     "importance_samples": (1, 100_000),
     "images": (1, 1_000_000),
 }
+_HOLES = 1000
+"""Codes drawn from the latent holes."""
 _BOOTSTRAP = "95% percentile interval of 1000 resamples of the images"
 
 
@@ -185,6 +187,23 @@ def _add_holes(
     scores: dict, skipped: dict, subject: "Subject", judge: "SampleJudge", args: Any
 ) -> None:
     """How unsure the classifier is of what the latent holes decode to."""
+    from gensuite.inference.health import draw_codes
+    from gensuite.inference.holes import hole_codes
+    from gensuite.metrics.subjects import decode
+
+    if subject.family == "gan":
+        skipped["holes"] = "a GAN has no codes, and so no holes between them"
+        return
+    try:
+        z = hole_codes(draw_codes(subject.encodings, args.seed), _HOLES, args.seed)
+    except InputError as error:
+        skipped["holes"] = str(error)
+        return
+    found = judge.unsure(decode(subject, z, subject.labels(len(z), args.seed)))
+    for score in found.values():
+        score["protocol"]["codes"] = "from the holes of latent health: see gensuite.inference.holes"
+    if found:
+        scores["holes"] = found
 
 
 def _entries(

@@ -102,7 +102,7 @@ def protocol_sentences(scores: Mapping[str, Any]) -> list[str]:
     sentences = []
     for title, group in groups(scores):
         protocols = {name: score["protocol"] for name, score in group.items()}
-        first = next(iter(protocols.values()), {})
+        first: Mapping[str, Any] = next(iter(protocols.values()), {})
         shared = {
             key: value
             for key, value in first.items()

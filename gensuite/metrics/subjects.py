@@ -33,6 +33,8 @@ class Subject(Protocol):
     """What its codes can be drawn from; its own comes first."""
     data: ImageData
     """The splits it was trained with."""
+    encodings: dict[str, NDArray[Any]]
+    """Port of the encoder → its outputs for test images, and more; empty for a GAN."""
 
     def draw(self, count: int, seed: int, prior: str) -> Codes:
         """Codes ``(count, latent_dim)``, the same of a run and of its bundle."""
