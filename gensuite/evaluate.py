@@ -12,6 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gensuite.console import Parser, command, quiet_start
 from gensuite.errors import ConfigError, InputError
 from gensuite.inference.latents import MAX_SEED
@@ -30,6 +32,7 @@ _LIMITS = {
     "importance_samples": (1, 100_000),
     "images": (1, 1_000_000),
 }
+_CLASS = {True: "the true one is given", False: "not given"}
 _HOLES = 1000
 """Codes drawn from the latent holes."""
 _BOOTSTRAP = "95% percentile interval of 1000 resamples of the images"
@@ -133,7 +136,7 @@ def _add_likelihood(scores: dict, skipped: dict, subject: Any, args: argparse.Na
         if bernoulli
         else "Gaussian density of values in [0, 1], one learned variance",
         "importance_samples": k,
-        "class": "the true one is given" if model.classes else "not given",
+        "class": _CLASS[model.classes > 0],
     }
     scores["likelihood"] = _entries(found, subject, args, images=len(images), **protocol)
 
@@ -146,12 +149,14 @@ def _add_reconstruction(scores: dict, skipped: dict, subject: Any, args: Any) ->
         return
     data = subject.data
     test = data.images["test"]
-    labels = data.labels["test"] if subject.labels(1, 0) is not None else None
+    conditional = subject.labels(1, args.seed) is not None
+    labels = data.labels["test"].astype(np.int32) if conditional else None
     found = reconstruction_scores(test, subject.reconstruct, labels, args.seed)
     side = window(test.shape[1:3])
     protocol = {
         "code": "the posterior's mean" if subject.family == "vae" else "the encoder's",
         "pixels": "in [0, 1], not binarized",
+        "class": _CLASS[conditional],
         "ssim_window": f"Gaussian, {side}x{side}, deviation 1.5",
     }
     scores["reconstruction"] = _entries(found, subject, args, images=len(test), **protocol)

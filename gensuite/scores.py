@@ -30,7 +30,7 @@ _NAMES = {
     "nearest_share": "nearer than 99% of test images",
     "entropy": "classifier's entropy, nats",
     "unsure": "classifier unsure",
-    "class_shares": "share of the rarest class and of the commonest",
+    "class_shares": "share of a class",
     "agreement": "classifier agrees with the asked class",
 }
 
@@ -53,8 +53,8 @@ def check_scores(scores: Any) -> None:
             if not isinstance(score, dict) or not isinstance(score.get("protocol"), dict):
                 raise ValueError(f"{title}: {name} has no protocol")
             for estimate in (score, score.get("floor", score)):
-                if not isinstance(estimate, dict) or not all(
-                    _is_number(estimate.get(side)) for side in ("value", "low", "high")
+                if not isinstance(estimate, dict) or not _are_alike(
+                    [score.get("value"), *(estimate.get(side) for side in ("value", "low", "high"))]
                 ):
                     raise ValueError(f"{title}: {name} is not a number with its interval")
 
@@ -69,16 +69,29 @@ def groups(scores: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def rows(group: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    """A group as lines of a table: name, value, interval and floor; ``—`` where there is none."""
-    return [
-        (
-            _NAMES.get(name, name),
-            _text(score["value"]),
-            " to ".join(_text(score[side]) for side in ("low", "high")),
-            _text(score["floor"]["value"]) if "floor" in score else "—",
-        )
-        for name, score in group.items()
-    ]
+    """A group as lines of a table: name, value, interval and floor; ``—`` where there is none.
+
+    A score of every class gives two lines, of the lowest and of the highest class.
+    """
+    lines = []
+    for name, score in group.items():
+        label, values = _NAMES.get(name, name), score["value"]
+        if not isinstance(values, list):
+            lines.append(_row(label, score))
+            continue
+        for word, end in (("lowest", min), ("highest", max)):
+            place = values.index(end(values))
+            sides = {side: score[side][place] for side in ("value", "low", "high")}
+            if "floor" in score:
+                sides["floor"] = {"value": score["floor"]["value"][place]}
+            lines.append(_row(f"{label}, {word}", sides))
+    return lines
+
+
+def _row(label: str, score: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    value, low, high = (f"{score[side]:.4g}" for side in ("value", "low", "high"))
+    floor = f"{score['floor']['value']:.4g}" if "floor" in score else "—"
+    return label, value, f"{low} to {high}", floor
 
 
 def table(scores: Mapping[str, Any]) -> str:
@@ -122,13 +135,9 @@ def _words(facts: Mapping[str, Any]) -> str:
     return "; ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts.items())
 
 
-def _is_number(value: Any) -> bool:
-    if isinstance(value, list):
-        return len(value) > 0 and all(_is_number(each) for each in value)
-    return type(value) in (int, float) and math.isfinite(value)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return f"{_text(min(value))}/{_text(max(value))}"
-    return f"{value:.4g}"
+def _are_alike(values: list[Any]) -> bool:
+    """Whether all are finite numbers, or all are lists of as many of them."""
+    if isinstance(values[0], list):
+        sizes = {len(value) if isinstance(value, list) else 0 for value in values}
+        return len(sizes) == 1 and 0 not in sizes and all(_are_alike(value) for value in values)
+    return all(type(value) in (int, float) and math.isfinite(value) for value in values)
