@@ -14,10 +14,11 @@ from export.card import model_card
 from export.saved_model import signatures, write_saved_model
 from export.to_onnx import to_onnx
 from export.trained import Trained, from_model, from_run
-from gensuite.arrays import pack
+from gensuite.arrays import pack, unpack
 from gensuite.data.splits import ImageData
-from gensuite.errors import ConfigError
+from gensuite.errors import ConfigError, InputError
 from gensuite.inference import bundle as bundles
+from gensuite.inference import health
 from gensuite.inference.images import check_images, grid, png
 from gensuite.inference.latents import LABEL_STREAM, categorical, standard_normal
 from gensuite.inference.manifest import (
@@ -153,6 +154,8 @@ def _export(trained: Trained, path: Path) -> str:
             print(f"parity of Keras, SavedModel and ONNX: {what} {found:.2g}")
         files = {f"{name}.onnx": content for name, content in models.items()}
         files |= _data_files(trained, endpoints, inputs)
+        if "codes.npz" in files:
+            facts |= _health(facts, unpack(files["codes.npz"]), backend)
         files["README.md"] = model_card(facts).encode()
         identity = bundles.write(path, facts, files, replace=True)
         # So that a SavedModel which a killed export left behind is not taken for this bundle's.
@@ -174,7 +177,7 @@ def _facts(trained: Trained) -> dict[str, Any]:
     if trained.model.prior == "gaussian":
         mean, covariance = (trained.encodings[f"prior_{key}"] for key in ("mean", "covariance"))
         latent["gaussian"] = GaussianPrior(mean, covariance).to_dict()
-    return {
+    facts = {
         "family": trained.family,
         "name": trained.name,
         "seed": trained.seed,
@@ -184,6 +187,7 @@ def _facts(trained: Trained) -> dict[str, Any]:
         "training": dict(trained.training),
         "tools": dict(trained.tools),
     }
+    return facts | ({"scores": dict(trained.scores)} if trained.scores else {})
 
 
 @contextmanager
@@ -267,6 +271,24 @@ def _data_files(trained: Trained, endpoints, inputs) -> dict[str, bytes]:
             }
         )
     return files
+
+
+def _health(
+    facts: Mapping[str, Any], codes: Mapping[str, np.ndarray], backend: OnnxBackend
+) -> dict[str, Any]:
+    """The manifest's section ``health``; none where there are too few codes to measure."""
+    print("measuring latent health")
+    try:
+        report = health.measure(
+            codes,
+            lambda z: backend.run("decoder", {"z": z})["image"],
+            prior=facts["latent"]["prior"],
+            class_names=facts["dataset"].get("class_names", ()),
+        )
+    except InputError as error:
+        print(f"latent health: not measured: {error}")
+        return {}
+    return {"health": report.to_dict()}
 
 
 def _golden(endpoints, inputs, image_bytes: int) -> dict[str, np.ndarray]:

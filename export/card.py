@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from export import parity
+from gensuite.inference.manifest import ENCODER_OUTPUTS, LIMITS
+from gensuite.scores import groups, protocol_sentences, rows
 
 _TITLES = {
     "ae": "Autoencoder",
@@ -56,7 +58,11 @@ Seed {facts["seed"]}. Settings:
 
 ## Scores
 
-Not measured.
+{_scores(facts)}
+
+## Latent health
+
+{_health(facts)}
 
 ## Parity
 
@@ -89,6 +95,65 @@ def _extent(training: Mapping[str, Any]) -> str:
         text += f"; the weights are those of epoch {training['best_epoch']}, "
         text += "which had the lowest validation loss"
     return f"{text}."
+
+
+def _scores(facts: Mapping[str, Any]) -> str:
+    scores = facts.get("scores")
+    if not scores:
+        return "Not measured."
+    parts = []
+    for title, group in groups(scores):
+        parts.append(_table((title, "score", "95% interval", "floor"), rows(group)))
+    parts += [
+        f"Not measured: {what}: {why}." for what, why in scores.get("not_measured", {}).items()
+    ]
+    sentences = "\n".join(f"- {sentence}" for sentence in protocol_sentences(scores))
+    return "\n\n".join(
+        [
+            *parts,
+            "The floor is what real images get in the samples' place. This measures again what a "
+            "bundle can tell; the likelihood is measured on the run:",
+            f"```sh\npython -m gensuite.evaluate artifacts/{facts['name']}\n```",
+            f"How each was measured:\n\n{sentences}",
+        ]
+    )
+
+
+def _health(facts: Mapping[str, Any]) -> str:
+    if facts["family"] not in ENCODER_OUTPUTS:
+        return "Not measured: a GAN has no encoder, so no image has a code."
+    if "health" not in facts:
+        return "Not measured: it needs 20 test images with codes that differ."
+    health = facts["health"]
+    sentences = "\n".join(f"- {health[limit]['sentence']}" for limit in LIMITS)
+    protocol = health["protocol"]
+    return f"""Of {protocol["codes"]:,} test images ({protocol["drawn"]}), seed {protocol["seed"]}.
+Of the numbers in bold, lower is better.
+
+{sentences}
+
+{_table(("number", "value", "95% interval", "N(0, I) draws"), _health_rows(health))}
+
+Measured again, and explained in the suite's docs/latent-health.md:
+
+```sh
+python -m gensuite.info artifacts/{facts["name"]} --health
+```"""
+
+
+def _health_rows(health: Mapping[str, Any]):
+    for limit in LIMITS:
+        numbers = {"": health[limit]["headline"]} | health[limit]["details"]
+        for name, number in numbers.items():
+            if number is None:
+                continue
+            what = f"{limit}: {name}" if name else f"**{limit}**"
+            ranges = (number["interval"], number["band"])
+            yield (
+                what.replace("_", " "),
+                f"{number['value']:.3g}",
+                *(f"{low:.3g} to {high:.3g}" for low, high in ranges),
+            )
 
 
 def _parity_rows(evidence: Mapping[str, Any]):

@@ -43,6 +43,8 @@ class Trained:
     """Column → ``(epochs,)`` float64."""
     grids: Mapping[int, np.ndarray] = field(default_factory=dict)
     """Epoch → sample grid, ``(height, width)`` or ``(height, width, 3)`` uint8."""
+    scores: Mapping[str, Any] | None = None
+    """What ``gensuite.evaluate`` found, if it has measured the run."""
 
 
 def from_run(path: Path) -> Trained:
@@ -83,6 +85,7 @@ def from_run(path: Path) -> Trained:
                 key: np.array([row[key] for row in rows]) for key in (rows[0] if rows else ())
             },
             grids=_read_grids(run.samples, progress.epoch),
+            scores=run.read_scores(),
         )
 
 

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
         DivergedError,
         GensuiteError,
         InputError,
+        MetricError,
         ParityError,
         RunError,
         RunNotFoundError,
     )
     from gensuite.inference.generator import Generator, load
+    from gensuite.inference.health import HealthReport, health
 
 __all__ = [
     "BundleError",
@@ -35,11 +37,14 @@ __all__ = [
     "DivergedError",
     "Generator",
     "GensuiteError",
+    "HealthReport",
     "InputError",
+    "MetricError",
     "ParityError",
     "RunError",
     "RunNotFoundError",
     "__version__",
+    "health",
     "load",
 ]
 
@@ -48,6 +53,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name at its first use, so that ``import gensuite`` costs nothing."""
     if name in ("Generator", "load"):
         from gensuite.inference import generator as home
+    elif name in ("HealthReport", "health"):
+        from gensuite.inference import health as home  # type: ignore[no-redef]
     elif name in __all__:
         from gensuite import errors as home  # type: ignore[no-redef]
     else:

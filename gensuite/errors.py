@@ -54,6 +54,10 @@ class ParityError(GensuiteError, ValueError):
     exit_code = 1
 
 
+class MetricError(GensuiteError, ValueError):
+    """A metric cannot be measured: its classifier is not the pinned one, or images are too few."""
+
+
 class DivergedError(GensuiteError, ValueError):
     """Training produced a number that is not finite."""
 

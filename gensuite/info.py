@@ -1,4 +1,4 @@
-"""``python -m gensuite.info [BUNDLE]``: say what is there."""
+"""``python -m gensuite.info [BUNDLE]``: say what is there; ``--health`` measures latent health."""
 
 import argparse
 import json
@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gensuite.console import Parser, command
-from gensuite.errors import BundleError
+from gensuite.errors import BundleError, ConfigError
 from gensuite.inference import bundle as bundles
 from gensuite.inference.bundle import Bundle
-from gensuite.inference.manifest import MANIFEST
+from gensuite.inference.health import health
+from gensuite.inference.manifest import LIMITS, MANIFEST
+from gensuite.scores import table
 
 ARTIFACTS = Path("artifacts")
 
@@ -46,7 +48,7 @@ def summary(bundle: Bundle) -> str:
 
 
 def description(bundle: Bundle) -> str:
-    """Several lines about a bundle: identity, ports, files, data set, scores."""
+    """Several lines about a bundle: identity, ports, files, data set, scores, latent health."""
     manifest = bundle.manifest
     lines = [summary(bundle), bundle.identity, f"prior: {bundle.default_prior}"]
     for model, ports in manifest["ports"].items():
@@ -59,7 +61,18 @@ def description(bundle: Bundle) -> str:
     lines.append(f"dataset: {manifest['dataset']['name']} ({manifest['dataset']['licence']})")
     lines.append(f"training: {json.dumps(manifest['training']['config'])}")
     scores = manifest.get("scores")
-    lines.append(f"scores: {json.dumps(scores) if scores else 'not measured'}")
+    lines.append(table(scores) if scores else "scores: not measured")
+    if "health" in manifest:
+        lines += [f"latent health: {manifest['health'][limit]['sentence']}" for limit in LIMITS]
+    return "\n".join(lines)
+
+
+def health_text(bundle: Bundle) -> str:
+    """Latent health measured now: for each limit its sentence and its numbers, line by line."""
+    lines = []
+    for limit in health(bundle).limits.values():
+        lines.append(limit.sentence)
+        lines += [f"    {name}: {number}" for name, number in limit.details.items()]
     return "\n".join(lines)
 
 
@@ -69,13 +82,23 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "python -m gensuite.info", "Describe a bundle, or list the bundles in artifacts/."
     )
     parser.add_argument("bundle", type=Path, nargs="?", help="the bundle's folder")
+    parser.add_argument(
+        "--health",
+        action="store_true",
+        help="measure the four limits of its latent space, in 1 to 5 seconds",
+    )
+    parser.add_argument("--json", action="store_true", help="with --health: print JSON")
     return parser.parse_args(argv)
 
 
 def run(args: argparse.Namespace) -> None:
     """Print the description of one bundle or the list of all."""
+    if args.health and not args.bundle:
+        raise ConfigError("--health: no bundle given; name a bundle's folder")
+    if args.json and not args.health:
+        raise ConfigError("--json: only latent health is printed as JSON; add --health")
     if args.bundle:
-        print(description(bundles.read(args.bundle)))
+        print(_answer(bundles.read(args.bundle), args))
         return
     found = find_bundles(ARTIFACTS)
     for name, bundle in found.items():
@@ -83,6 +106,12 @@ def run(args: argparse.Namespace) -> None:
         print(f"{ARTIFACTS / name}: {what}")
     if not found:
         print(f"no bundles in {ARTIFACTS}/; train with python -m gensuite.train, then export")
+
+
+def _answer(bundle: Bundle, args: argparse.Namespace) -> str:
+    if args.json:
+        return json.dumps(health(bundle).to_dict())
+    return health_text(bundle) if args.health else description(bundle)
 
 
 @command

@@ -186,7 +186,7 @@ def _train(
     if resumed:
         trainer.restore()
         if not trainer.done:
-            run_.drop_encodings()
+            run_.drop_results()
             run_.write_config()
         elif trainer.progress.stopped_early:
             print("it stopped early, as --patience asked; more epochs change nothing")

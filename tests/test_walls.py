@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gensuite.metrics.features import PINNED
 from tests.conftest import BUNDLES, python
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +27,8 @@ LIGHT = [
             "errors",
             "info",
             "sample",
+            "scores",
+            "settings",
             "storage",
             "verify",
             "version",
@@ -159,7 +162,8 @@ def test_the_wheel_holds_gensuite_alone_and_is_small(wheel):
 
     assert {top for top in tops if not top.endswith(".dist-info")} == {"gensuite"}
     assert "gensuite/py.typed" in names
-    assert wheel.stat().st_size < 200_000
+    assert {f"gensuite/metrics/features/{name}.onnx" for name in PINNED} <= set(names)
+    assert wheel.stat().st_size < 600_000  # of which the three classifiers are 350 kB
 
 
 def test_the_wheel_needs_three_packages_and_has_the_extras(wheel):

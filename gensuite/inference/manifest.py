@@ -12,6 +12,7 @@ import numpy as np
 
 from gensuite.errors import BundleError
 from gensuite.inference.priors import GaussianPrior
+from gensuite.scores import check_scores
 
 SCHEMA = 2
 MANIFEST = "manifest.json"
@@ -23,6 +24,9 @@ NAMES = {"ae": "an AE", "vae": "a VAE", "gan": "a GAN"}
 
 ENCODER_OUTPUTS = {"ae": ("z",), "vae": ("mean", "log_variance")}
 """Family → the ports of its encoder; a GAN has none."""
+
+LIMITS = ("uneven", "off_centre", "empty", "discontinuous")
+"""The four limits of a latent space in the section ``health``, in the lecture's order."""
 
 _COMMON_FILES = frozenset({"golden.npz", "training.npz", "preview.png", "README.md"})
 _SECTIONS = {
@@ -112,6 +116,8 @@ def check_manifest(content: bytes) -> dict[str, Any]:
         raise BundleError("hash", f"{MANIFEST}: has been altered: it does not carry its own sha256")
     try:
         _check_model(manifest)
+        check_scores(manifest.get("scores", {}))
+        _check_health(manifest)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, BundleError):
             raise
@@ -156,6 +162,13 @@ def _check_classes(manifest: dict[str, Any]) -> None:
     names, shares = dataset["class_names"], np.array(dataset["class_shares"], float)
     if len(names) != classes or shares.shape != (classes,) or not np.isclose(shares.sum(), 1):
         raise BundleError("manifest", f"{MANIFEST}: its class names and shares are not {classes}")
+
+
+def _check_health(manifest: dict[str, Any]) -> None:
+    if "health" not in manifest:  # a GAN has no codes, and some data sets have too few
+        return
+    if not all(isinstance(manifest["health"][limit]["sentence"], str) for limit in LIMITS):
+        raise BundleError("manifest", f"{MANIFEST}: a sentence of latent health is missing")
 
 
 def _check_prior(latent: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ runs/vae-digits/
     samples/          a grid of the same codes after every epoch
     checkpoints/      the newest few
     encodings.npz     test codes and the prior, once training has ended
+    scores.json       what `evaluate` measured
     tensorboard/
 """
 
@@ -25,10 +26,12 @@ import numpy as np
 from gensuite.arrays import pack, unpack
 from gensuite.config import FOLDER_PREFIX, TrainingConfig, dataset_label, load_config
 from gensuite.errors import ConfigError, RunError, RunNotFoundError
+from gensuite.scores import check_scores
 from gensuite.storage import write_file
 from gensuite.version import __version__
 
 SCHEMA = 1
+_SCORES = "scores.json"
 RUNS = Path("runs")
 TOOLS = ("tensorflow", "keras", "tensorflow-datasets", "numpy")
 
@@ -178,16 +181,38 @@ class Run:
                 f"{self._encodings}: damaged; remove it, and export makes it again"
             ) from None
 
-    def drop_encodings(self) -> None:
-        """Forget the encodings, because training goes on and changes the encoder."""
+    def write_scores(self, scores: Mapping[str, Any]) -> None:
+        """Keep what ``gensuite.evaluate`` measured."""
+        self._write_json(_SCORES, scores)
+
+    def read_scores(self) -> dict[str, Any] | None:
+        """What :meth:`write_scores` kept, or None where nothing was measured.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        path = self.path / _SCORES
+        if not path.is_file():
+            return None
+        try:
+            scores: dict[str, Any] = json.loads(path.read_bytes())
+            check_scores(scores)
+        except (ValueError, RecursionError) as error:
+            raise RunError(f"{path}: damaged ({error}); remove it, and evaluate again") from None
+        return scores
+
+    def drop_results(self) -> None:
+        """Forget encodings and scores, because training goes on and changes the model."""
         self._encodings.unlink(missing_ok=True)
+        (self.path / _SCORES).unlink(missing_ok=True)
 
     @property
     def _encodings(self) -> Path:
         return self.path / "encodings.npz"
 
     def _write_json(self, name: str, values: Mapping[str, Any]) -> None:
-        write_file(self.path / name, (json.dumps(values, indent=2) + "\n").encode())
+        text = json.dumps(values, indent=2, allow_nan=False)
+        write_file(self.path / name, (text + "\n").encode())
 
 
 def run_name(config: TrainingConfig) -> str:
