@@ -162,6 +162,9 @@ class GANConfig(TrainingConfig):
 
     latent_dim: int = setting(64, "numbers in a latent code", low=1, high=512)
     epochs: int = setting(100, "passes over the training split", low=1, high=100_000)
+    discriminator_learning_rate: float | None = setting(
+        None, "Adam's step size of the discriminator (default: learning_rate)", low=1e-8, high=1.0
+    )
 
 
 CONFIGS: dict[str, type[TrainingConfig]] = {

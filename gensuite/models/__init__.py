@@ -55,7 +55,12 @@ def _build_gan(config: GANConfig, image_shape) -> GAN:
         seed=config.seed,
     )
     # beta_1 of 0.5: Radford et al., "Unsupervised representation learning with DCGANs", 2016.
-    model.compile(optimizer=keras.optimizers.Adam(config.learning_rate, beta_1=0.5))
+    model.compile(
+        optimizer=keras.optimizers.Adam(config.learning_rate, beta_1=0.5),
+        discriminator_optimizer=keras.optimizers.Adam(
+            config.discriminator_learning_rate or config.learning_rate, beta_1=0.5
+        ),
+    )
     return model
 
 
