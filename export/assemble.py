@@ -35,6 +35,7 @@ from gensuite.info import ARTIFACTS
 from gensuite.models import GenerativeModel
 from gensuite.storage import partial_path, put_in_place
 from gensuite.training import devices
+from gensuite.training.doctor import to_json
 
 _PREVIEW_IMAGES = 64
 _GOLDEN_ROWS = 32
@@ -151,7 +152,7 @@ def _export(trained: Trained, path: Path) -> str:
             print(f"parity of Keras, SavedModel and ONNX: {what} {found:.2g}")
         files = {f"{name}.onnx": content for name, content in models.items()}
         files |= _data_files(trained, endpoints, inputs)
-        files["README.md"] = model_card(facts).encode()
+        files["README.md"] = model_card(facts, trained.remarks).encode()
         identity = bundles.write(path, facts, files, replace=True)
         # So that a SavedModel which a killed export left behind is not taken for this bundle's.
         note = folder / BUNDLE_NOTE
@@ -231,7 +232,7 @@ def _parity_inputs(trained: Trained, facts: Mapping[str, Any]) -> dict[str, dict
 
 
 def _data_files(trained: Trained, endpoints, inputs) -> dict[str, bytes]:
-    """``golden.npz``, ``preview.png``, ``training.npz`` and, with an encoder, ``codes.npz``."""
+    """Everything but models and card; ``codes.npz`` for a model with an encoder."""
     half = GENERATING_HALF[trained.family]
     images = endpoints["decode"](inputs[half]["z"][:_PREVIEW_IMAGES])["image"].numpy()
     grids = trained.grids
@@ -242,6 +243,7 @@ def _data_files(trained: Trained, endpoints, inputs) -> dict[str, bytes]:
         "golden.npz": pack(_golden(endpoints, inputs, images[0].nbytes)),
         "preview.png": png(grid(images)),
         "training.npz": pack(training),
+        "remarks.json": to_json(trained.remarks),
     }
     if "encoder" in inputs:
         codes = {"labels": trained.encodings["labels"]}

@@ -1,9 +1,10 @@
 """The model card: a bundle's README.md, written from its manifest's facts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from export import parity
+from gensuite.training.doctor import Remark
 
 _TITLES = {
     "ae": "Autoencoder",
@@ -16,8 +17,8 @@ _PRIORS = {
 }
 
 
-def model_card(facts: Mapping[str, Any]) -> str:
-    """Write the card from the manifest's sections."""
+def model_card(facts: Mapping[str, Any], remarks: Sequence[Remark]) -> str:
+    """Write the card from the manifest's sections and the doctor's remarks."""
     image, latent, dataset = facts["image"], facts["latent"], facts["dataset"]
     shape = f"{image['height']}×{image['width']}×{image['channels']}"
     return f"""---
@@ -54,6 +55,8 @@ Seed {facts["seed"]}. Settings:
 
 {_extent(facts["training"])}
 
+{_doctor(facts["training"], remarks)}
+
 ## Scores
 
 Not measured.
@@ -89,6 +92,14 @@ def _extent(training: Mapping[str, Any]) -> str:
         text += f"; the weights are those of epoch {training['best_epoch']}, "
         text += "which had the lowest validation loss"
     return f"{text}."
+
+
+def _doctor(training: Mapping[str, Any], remarks: Sequence[Remark]) -> str:
+    if "epochs" not in training:
+        return "The doctor: has not seen this training."
+    if not remarks:
+        return "The doctor: no remarks."
+    return "\n".join(f"The doctor: {remark}." for remark in remarks)
 
 
 def _parity_rows(evidence: Mapping[str, Any]):

@@ -24,7 +24,9 @@ NAMES = {"ae": "an AE", "vae": "a VAE", "gan": "a GAN"}
 ENCODER_OUTPUTS = {"ae": ("z",), "vae": ("mean", "log_variance")}
 """Family → the ports of its encoder; a GAN has none."""
 
-_COMMON_FILES = frozenset({"golden.npz", "training.npz", "preview.png", "README.md"})
+_COMMON_FILES = frozenset(
+    {"golden.npz", "training.npz", "remarks.json", "preview.png", "README.md"}
+)
 _SECTIONS = {
     "schema": int,
     "family": str,

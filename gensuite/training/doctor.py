@@ -27,8 +27,11 @@ SURE = 0.98
 """Difference of D(x) and D(G(z)), both means, above which the discriminator has won."""
 SPREAD = 0.5
 """Spread of samples, relative to real images, below which they are of one kind."""
-NEAREST = 0.2
-"""Distance to the nearest sample, relative to real images, below which it is the same again."""
+NEAREST = 0.06
+"""Distance to the nearest sample, as a share of the spread and relative to real images, below
+which it is the same again."""
+ROOM = 8
+"""Numbers in a code that leave room for images of many kinds."""
 LEARNING_RATE = 1e-3
 """Adam's own default, at which every network of the suite trains."""
 
@@ -98,11 +101,10 @@ def _nan(config: TrainingConfig, row: Row) -> Finding | None:
     if not broken:
         return None
     rate = config.learning_rate
-    gentler = LEARNING_RATE if rate > LEARNING_RATE else rate / 10
     return Finding(
         f"{', '.join(broken[:3])} not finite",
         f"steps of {rate:g} are too long, so that weights ran away",
-        f"--learning-rate {gentler:g}",
+        _gentler(rate),
     )
 
 
@@ -142,22 +144,23 @@ def _kl_scale(config: TrainingConfig, row: Row) -> Finding | None:
 def _saturated_discriminator(config: TrainingConfig, row: Row) -> Finding | None:
     if not (isinstance(config, GANConfig) and _settled(config, row)):
         return None
+    if getattr(config, "loss", "") == "wgan_gp":  # its critic gives no probability
+        return None
     if not row["real_score"] - row["generated_score"] > SURE:
         return None
-    rate = config.learning_rate
-    discriminator_rate = config.discriminator_learning_rate or rate
-    if discriminator_rate > rate:
-        cause = (
-            f"it learns at {discriminator_rate:g}, faster than the generator at {rate:g}, which "
-            "gets no gradient from a judge that is always sure"
-        )
+    rate, judge = config.learning_rate, config.discriminator_learning_rate or config.learning_rate
+    if judge > rate and rate < LEARNING_RATE / 10:
+        cause = f"the generator learns at {rate:g}, too slowly to follow"
+        remedy = f"--learning-rate {LEARNING_RATE:g}"
+    elif judge > rate:
+        cause = f"the discriminator learns at {judge:g}, the generator slower, at {rate:g}"
         remedy = f"--discriminator-learning-rate {rate:g}"
-        if rate < LEARNING_RATE / 10:
-            cause = f"the generator learns at {rate:g}, too slowly to follow"
-            remedy = f"--learning-rate {LEARNING_RATE:g}"
+    elif rate > LEARNING_RATE:
+        cause = f"steps of {rate:g} are too long, and the generator could not come back"
+        remedy = _gentler(rate)
     else:
-        cause = "it has learned the images by heart, or is too strong for this generator"
-        remedy = f"--discriminator-learning-rate {discriminator_rate / 4:g}"
+        cause = "the discriminator is too strong, or has learned the images by heart"
+        remedy = f"--discriminator-learning-rate {judge / 4:g}"
     return Finding(
         f"D(x) {row['real_score']:.3f} and D(G(z)) {row['generated_score']:.3f}, apart by more "
         f"than {SURE:g}",
@@ -171,33 +174,46 @@ def _mode_collapse(config: TrainingConfig, row: Row) -> Finding | None:
         return None
     if not row.get("sample_spread", math.nan) < SPREAD:
         return None
-    rate = config.learning_rate
-    discriminator_rate = config.discriminator_learning_rate or rate
-    if discriminator_rate < rate:
-        cause = (
-            f"the discriminator learns at {discriminator_rate:g}, slower than the generator at "
-            f"{rate:g}, which finds the one image that it likes best"
-        )
-        remedy = f"--discriminator-learning-rate {rate:g}"
-    else:
-        cause = f"steps of {rate:g} are too long for two networks that chase each other"
-        remedy = f"--learning-rate {rate / 5:g}"
     return Finding(
-        f"samples differ from each other by {row['sample_spread']:.0%} of what images do",
-        cause,
-        remedy,
+        f"samples differ from each other by {row['sample_spread']:.2g} of what images do",
+        *_calm(config),
     )
 
 
 def _duplicate_samples(config: TrainingConfig, row: Row) -> Finding | None:
-    if not (_settled(config, row) and row.get("sample_nearest", math.nan) < NEAREST):
+    if not _settled(config, row):
         return None
-    return Finding(
-        f"most samples have a double at {row['sample_nearest']:.0%} of the distance between "
-        "nearest images",
-        f"codes of {config.latent_dim} numbers leave no room for more images",
-        f"--latent-dim {max(8, 2 * config.latent_dim)}",
+    spread, nearest = (row.get(f"sample_{name}", math.nan) for name in ("spread", "nearest"))
+    if not nearest < NEAREST * spread:
+        return None
+    seen = (
+        f"the nearest other sample is at {nearest:.2g} of the distance between nearest images, "
+        f"where samples differ by {spread:.2g} of what images do"
     )
+    if config.latent_dim >= ROOM:
+        return Finding(seen, *_calm(config))
+    return Finding(
+        seen,
+        f"codes of length {config.latent_dim} leave little room",
+        f"--latent-dim {ROOM}",
+    )
+
+
+def _calm(config: TrainingConfig) -> tuple[str, str]:
+    """Cause and remedy where a network has run into giving the same images for all codes."""
+    rate = config.learning_rate
+    judge = getattr(config, "discriminator_learning_rate", None) or rate
+    if judge != rate:
+        return (
+            f"the discriminator learns at {judge:g} and the generator at {rate:g}, so that one "
+            "runs ahead of the other",
+            f"--discriminator-learning-rate {rate:g}",
+        )
+    return f"steps of {rate:g} are too long", _gentler(rate)
+
+
+def _gentler(rate: float) -> str:
+    return f"--learning-rate {LEARNING_RATE if rate > LEARNING_RATE else rate / 5:g}"
 
 
 def _settled(config: TrainingConfig, row: Row) -> bool:
@@ -209,8 +225,8 @@ _ILLNESSES: dict[str, Callable[[TrainingConfig, Row], Finding | None]] = {
     "nan": _nan,
     "posterior_collapse": _posterior_collapse,
     "kl_scale": _kl_scale,
-    "mode_collapse": _mode_collapse,
     "saturated_discriminator": _saturated_discriminator,
     "duplicate_samples": _duplicate_samples,
+    "mode_collapse": _mode_collapse,
 }
 """In an order in which an earlier one can be the cause of a later."""

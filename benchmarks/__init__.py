@@ -1,0 +1,1 @@
+"""Measurements with published or promised figures beside them; run from a checkout."""
