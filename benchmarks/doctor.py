@@ -108,7 +108,7 @@ def examine(flags: str, expected: str | None, folder: Path) -> Outcome:
 
 def examine_all(folder: Path, *, seeds: Sequence[int], quick: bool) -> list[Outcome]:
     """The broken trainings with each seed, their cures, and the healthy ones."""
-    outcomes = []
+    outcomes: list[Outcome] = []
 
     def look(flags: str, expected: str | None) -> Outcome:
         outcomes.append(examine(flags, expected, folder / str(len(outcomes))))

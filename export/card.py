@@ -96,7 +96,7 @@ def _extent(training: Mapping[str, Any]) -> str:
 
 def _doctor(training: Mapping[str, Any], remarks: Sequence[Remark]) -> str:
     if "epochs" not in training:
-        return "The doctor: has not seen this training."
+        return "The doctor has not seen this training."
     if not remarks:
         return "The doctor: no remarks."
     return "\n".join(f"The doctor: {remark}." for remark in remarks)
