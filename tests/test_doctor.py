@@ -40,8 +40,8 @@ def codes(config, rows):
 
 EDGES = [  # illness, settings, values that show it, values that just do not
     ("posterior_collapse", VAEConfig(beta=30.0), {"kl": 0.69}, {"kl": 0.70}),
-    ("kl_scale", VAEConfig(beta=0.001), {"kl": 48.1}, {"kl": 47.9}),
-    ("kl_scale", VAEConfig(latent_dim=2), {"kl": 12.1}, {"kl": 11.9}),
+    ("kl_scale", VAEConfig(beta=0.001), {"kl": 72.1}, {"kl": 71.9}),
+    ("kl_scale", VAEConfig(latent_dim=2), {"kl": 18.1}, {"kl": 17.9}),
     (
         "saturated_discriminator",
         GANConfig(),

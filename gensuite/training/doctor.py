@@ -21,7 +21,7 @@ STEPS = 200
 """Training steps before which networks are still on their way from their random start."""
 ONE_BIT = math.log(2)
 """Nats of KL below which codes cannot even tell two halves of the images apart."""
-NATS_PER_NUMBER = 6.0
+NATS_PER_NUMBER = 9.0
 """Nats of KL for each number of a code above which posteriors are needles in the prior."""
 SURE = 0.98
 """Difference of D(x) and D(G(z)), both means, above which the discriminator has won."""
