@@ -65,13 +65,12 @@ class Bench:
         self, name: str, dataset: str, seed: int, seconds: float
     ) -> tuple[dict[str, Any], Any]:
         """Train a neighbour of :mod:`benchmarks.baselines` for some seconds, and score it."""
-        from gensuite.metrics.features import Classifier
-        from gensuite.metrics.samples import SampleJudge
-
         from benchmarks import baselines
         from gensuite.data.splits import open_dataset
         from gensuite.inference.images import to_uint8
         from gensuite.inference.latents import standard_normal
+        from gensuite.metrics.features import Classifier
+        from gensuite.metrics.samples import SampleJudge
 
         raw_dir = str(self.raw_dir / dataset) if self.raw_dir else None
         data = open_dataset(load_config({"dataset": dataset, "raw_dir": raw_dir}))
@@ -104,13 +103,18 @@ class Training:
         call(evaluate.main, str(self.path), *flags)
         return json.loads((self.path / "scores.json").read_text())
 
-    def health(self) -> dict[str, Any]:
-        """The latent health of its bundle."""
+    @functools.cached_property
+    def generator(self) -> Generator:
+        """Its bundle, exported to ``bundles`` beside the runs."""
         from export.__main__ import main as export
 
         bundle = self.bench.runs / "bundles" / self.path.name
         call(export, str(self.path), "--to", str(bundle), "--force")
-        return gensuite.health(bundle).to_dict()
+        return gensuite.load(bundle)
+
+    def samples(self, **arguments: Any) -> Any:
+        """The samples that a picture shows, ``(64, 28, 28, 1)``."""
+        return self.generator.sample(PICTURED, seed=0, **arguments)
 
     def describe(self) -> dict[str, Any]:
         """Its settings and its time."""
