@@ -18,6 +18,7 @@ from gensuite import evaluate, train
 from gensuite.config import load_config, read_config_file
 from gensuite.console import Main
 from gensuite.errors import GensuiteError
+from gensuite.inference.generator import Generator
 from gensuite.inference.images import grid
 
 PRESETS = Path(__file__).parent / "presets"
