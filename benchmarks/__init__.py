@@ -1,0 +1,1 @@
+"""Numbers and pictures that the documents show, each made by a command of this package."""
