@@ -1,5 +1,7 @@
 """Documentation is executed: README's commands, its Python lines, and the own-networks script."""
 
+import ast
+import importlib
 import os
 import re
 import shlex
@@ -103,6 +105,54 @@ def test_links_inside_the_documents_lead_somewhere():
         for link in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", path.read_text()):
             if not link.startswith(("http://", "https://")):
                 assert (path.parent / link).exists(), f"{path}: {link}"
+
+
+PARSERS = {
+    "gensuite.train": lambda words: make_config(parse_args(words)),
+    **{
+        name: lambda words, name=name: importlib.import_module(name).parse_args(words)
+        for name in ("gensuite.sample", "gensuite.info", "benchmarks.latent_pictures")
+    },
+    "export": lambda words: importlib.import_module("export.__main__").parse_args(words),
+}
+LECTURE, LATENT_HEALTH = (
+    (ROOT / "docs" / f"{name}.md").read_text() for name in ("lecture", "latent-health")
+)
+
+
+@pytest.mark.parametrize(
+    "line",
+    sorted(set(re.findall(r"(?:^|`)(python -m [^`\n]+)", LECTURE + LATENT_HEALTH, re.MULTILINE))),
+)
+def test_commands_of_lecture_and_latent_health_have_allowed_words(line):
+    _, _, module, *words = shlex.split(line)
+    PARSERS[module](words)
+
+
+def test_the_lecture_names_code_that_is_there():
+    named = re.findall(r"\[`([^`]+)`\]\(\.\./\1\): (`[\w.]+`(?:, `[\w.]+`)*)", LECTURE)
+    assert len(named) == LECTURE.count("](../gensuite/")
+    for path, names in named:
+        tree = ast.parse((ROOT / path).read_text())
+        there = {
+            prefix + item.name
+            for prefix, nodes in [
+                ("", tree.body),
+                *((f"{n.name}.", n.body) for n in tree.body if isinstance(n, ast.ClassDef)),
+            ]
+            for item in nodes
+            if isinstance(item, ast.FunctionDef | ast.ClassDef)
+        }
+        assert set(re.findall(r"[\w.]+", names)) <= there, path
+
+
+def test_the_lines_on_latent_health_run():
+    (script,) = blocks(LATENT_HEALTH, "python")
+    toy = script.replace("artifacts/vae-digits", str(ROOT / "tests" / "bundles" / "toy-vae"))
+    done = subprocess.run(python("-c", toy), cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "Empty: " in done.stdout
 
 
 def test_make_lists_every_chore():

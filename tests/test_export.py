@@ -25,6 +25,7 @@ from gensuite.errors import ConfigError, ParityError
 from gensuite.inference import bundle as bundles
 from gensuite.inference import manifest as manifests
 from gensuite.inference.priors import GaussianPrior
+from gensuite.info import description
 from gensuite.models import AE, VAE
 from tests.conftest import FAMILIES, python
 from tests.make_toy_bundles import decoder, encoder
@@ -153,6 +154,36 @@ def test_the_card_tells_data_licence_settings_and_proof(family, exported):
 
     for words in ("CC BY 4.0", "1,350 train", "| latent_dim |", "largest difference", "Seed 0"):
         assert words in card
+
+
+def test_latent_health_is_in_manifest_card_and_info_and_can_be_measured_again(family, exported):
+    path = exported[family]
+    card = (path / "README.md").read_text()
+    told = description(bundles.read(path))
+    if family == "gan":
+        assert "health" not in bundles.read(path).manifest
+        assert "Not measured: a GAN has no encoder" in card
+        assert "latent health" not in told
+        return
+    report = gensuite.health(path)
+
+    assert bundles.read(path).manifest["health"] == report.to_dict()
+    for limit in report.limits.values():
+        assert f"- {limit.sentence}\n" in card
+        assert f"latent health: {limit.sentence}" in told
+
+
+def test_codes_that_cannot_be_measured_do_not_stop_the_export(small_digits, tmp_path, capsys):
+    model = AE(encoder("z"), decoder())
+    for weights in model.encoder.weights:
+        weights.assign(tf.zeros_like(weights))  # every image gets the same code
+    model.compile()
+    path = tmp_path / "collapsed"
+    export_model(model, small_digits, path)
+
+    assert "health" not in bundles.read(path).manifest
+    assert "latent health: not measured: codes: all the same" in capsys.readouterr().out
+    assert "it needs 20 test images with codes that differ" in (path / "README.md").read_text()
 
 
 def test_no_path_or_date_is_in_a_bundle(family, runs, exported):

@@ -8,13 +8,14 @@ import pytest
 
 import gensuite
 from gensuite import info
-from gensuite.errors import InputError
+from gensuite.errors import BundleError, InputError
+from gensuite.inference import bundle as bundles
 from gensuite.inference import latent_statistics as statistics
 from gensuite.inference.health import draw_codes, measure
 from gensuite.inference.holes import Whitening, hole_codes, in_hole, nearest
 from gensuite.inference.latents import standard_normal
 from gensuite.inference.manifest import LIMITS
-from tests.conftest import BUNDLES, python
+from tests.conftest import BUNDLES, parts_of, python
 from tests.test_walls import REFUSE
 
 SIDE = 4
@@ -345,6 +346,17 @@ def test_info_refuses_in_one_line(words, said, capsys):
     assert info.main(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
+
+
+def test_a_bundle_whose_health_is_no_report_is_refused(tmp_path):
+    facts, files = parts_of(bundles.read(BUNDLES / "toy-ae"))
+    report = gensuite.health(BUNDLES / "toy-ae").to_dict()
+    bundles.write(tmp_path / "good", facts | {"health": report}, files, replace=False)
+    for health in ("fine", {}, report | {"empty": {"sentence": 3}}):
+        with pytest.raises(
+            BundleError, match="field is missing or wrong|sentence of latent health"
+        ):
+            bundles.write(tmp_path / "bad", facts | {"health": health}, files, replace=False)
 
 
 def test_health_is_measured_where_heavy_packages_refuse_to_import():

@@ -86,8 +86,12 @@ def class_spreads(codes: Array, labels: Labels, classes: Iterable[int]) -> Array
         variances, so that a class of one point is very narrow, and not infinitely so.
     """
     size = codes.shape[1]
-    floor = _CLASS_FLOOR * np.eye(size)
-    covariances = [np.atleast_2d(np.cov(codes[labels == each].T)) + floor for each in classes]
+    covariances = []
+    for each in classes:
+        members = codes[labels == each]
+        centred = members - members.mean(axis=0)
+        product = np.einsum("ni,nj->ij", centred, centred)  # see holes._ONE_THREAD
+        covariances.append(product / (len(members) - 1) + _CLASS_FLOOR * np.eye(size))
     return np.asarray(np.exp(np.linalg.slogdet(np.stack(covariances))[1] / (2 * size)))
 
 
@@ -128,7 +132,7 @@ def mean_to_radius(codes: Array) -> float:
 def pair_distances(codes: Array) -> tuple[Array, Array]:
     """‖z - z'‖ and ‖z + z'‖ for all pairs, both ``(count, count)``."""
     lengths = np.square(codes).sum(axis=1)
-    product = codes @ codes.T
+    product = np.einsum("ik,jk->ij", codes, codes)  # see holes._ONE_THREAD
     squares = lengths[:, None] + lengths
     apart = np.sqrt(np.maximum(squares - 2 * product, 0.0))
     across = np.sqrt(np.maximum(squares + 2 * product, 0.0))

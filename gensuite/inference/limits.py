@@ -44,7 +44,7 @@ class Number:
         return f"{self.value:.3g} ({text})" + ("" if self.p is None else f", p {self.p:.3g}")
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; rounded to 6 digits, which machines agree on."""
+        """For JSON, to 6 digits."""
         rounded = {
             "value": _rounded(self.value),
             "interval": [_rounded(end) for end in self.interval],
