@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality import call, machine, train_run
+from benchmarks.bench import call, machine, train_run
 from gensuite import evaluate
 from gensuite.console import Parser, command
 

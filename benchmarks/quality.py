@@ -7,182 +7,105 @@ seed that has no result yet is measured. ``python -m benchmarks.report`` writes 
 """
 
 import argparse
-import functools
 import json
 import os
-import platform
 import sys
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from gensuite import evaluate, train
-from gensuite.config import load_config, read_config_file
-from gensuite.console import Main, Parser, command
-from gensuite.errors import ConfigError, GensuiteError
-from gensuite.settings import suggestion
+import numpy as np
 
-PRESETS = Path(__file__).parent / "presets"
+import gensuite
+from benchmarks.bench import PICTURED, Bench, machine, side_by_side
+from gensuite.console import Parser, command
+from gensuite.errors import ConfigError
+from gensuite.inference.images import png
+from gensuite.settings import suggestion
+from gensuite.storage import write_file
+
 RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
 IMAGE_SETS = ("mnist", "fashion_mnist")
-QUICK = {"epochs": 1, "batch_size": 512, "importance_samples": 1}
-QUICK_SAMPLES = 500
+
+Measured = tuple[dict[str, Any], list[Any]]
+"""A row's record, and the images that its picture shows, ``(64, 28, 28, 1)`` each."""
 
 
-@dataclass(frozen=True)
-class Bench:
-    """Where and how thoroughly a row is measured."""
-
-    runs: Path
-    """Folder of the trainings."""
-    raw_dir: Path | None
-    """Folder of downloaded files, one folder for each data set."""
-    quick: bool
-    """Fewer steps and samples: shows that everything works, and no figure that counts."""
-
-    def train(self, preset: str, dataset: str, seed: int, **changes: Any) -> "Training":
-        """Train a preset, or go on with it.
-
-        Args:
-            preset: name of a file in ``benchmarks/presets``.
-            dataset: its data set.
-            seed: of the training.
-            **changes: settings that differ from the preset's.
-        """
-        values = read_config_file(PRESETS / f"{preset}.json") | changes
-        values |= {"dataset": dataset, "seed": seed}
-        if self.raw_dir:
-            values["raw_dir"] = str(self.raw_dir / dataset)
-        if self.quick:
-            values |= {name: value for name, value in QUICK.items() if name in values}
-        suffix = "".join(f"-{name}" for name in changes)
-        path = self.runs / f"{preset}-{dataset}{suffix}-{seed}"
-        train_run(values, path)
-        return Training(path, self)
-
-    def baseline(self, name: str, dataset: str, seed: int, seconds: float) -> dict[str, Any]:
-        """Train a neighbour of :mod:`benchmarks.baselines` for some seconds and score it."""
-        from benchmarks import baselines
-        from gensuite.data.splits import open_dataset
-        from gensuite.inference.images import to_uint8
-        from gensuite.inference.latents import standard_normal
-        from gensuite.metrics.features import Classifier
-        from gensuite.metrics.samples import SampleJudge
-
-        raw_dir = str(self.raw_dir / dataset) if self.raw_dir else None
-        data = open_dataset(load_config({"dataset": dataset, "raw_dir": raw_dir}))
-        train = getattr(baselines, f"train_{name}")
-        decode, latent_dim, steps = train(data.floats("train"), seconds, seed)
-        count = QUICK_SAMPLES if self.quick else 10_000
-        images = to_uint8(decode(standard_normal(count, latent_dim, seed=seed)))
-        scores = SampleJudge(data, Classifier.load(dataset), count, seed=0).score(images)
-        return {"name": name, "seconds": round(seconds, 1), "steps": steps, "samples": scores}
-
-
-@dataclass(frozen=True)
-class Training:
-    """A finished run of a preset."""
-
-    path: Path
-    bench: Bench
-
-    @functools.cached_property
-    def seconds(self) -> float:
-        """Time in training steps, without validation and saving."""
-        lines = (self.path / "timings.csv").read_text().splitlines()[1:]
-        return sum(float(line.split(",")[2]) for line in lines)
-
-    @functools.cached_property
-    def scores(self) -> dict[str, Any]:
-        """What ``gensuite.evaluate`` makes of it; also left in the run."""
-        flags = ["--samples", str(QUICK_SAMPLES), "--images", "200"] if self.bench.quick else []
-        call(evaluate.main, str(self.path), *flags)
-        return json.loads((self.path / "scores.json").read_text())
-
-    def health(self) -> dict[str, Any]:
-        """The latent health of its bundle."""
-        import gensuite
-        from export.__main__ import main as export
-
-        bundle = self.bench.runs / "bundles" / self.path.name
-        call(export, str(self.path), "--to", str(bundle), "--force")
-        return gensuite.health(bundle).to_dict()
-
-    def describe(self) -> dict[str, Any]:
-        """Its settings and its time."""
-        config = json.loads((self.path / "config.json").read_text())
-        local = ("data_dir", "raw_dir", "keep", "save_seconds")
-        settings = {name: value for name, value in config.items() if name not in local}
-        return {"settings": settings, "seconds": round(self.seconds, 1)}
-
-
-def likelihood(bench: Bench, dataset: str, seed: int) -> dict[str, Any]:
+def likelihood(bench: Bench, dataset: str, seed: int) -> Measured:
     """Test log-likelihood of a VAE on images binarized anew in every step."""
     training = bench.train("likelihood", dataset, seed)
-    return {"training": training.describe(), "likelihood": training.scores["likelihood"]}
+    record = {"training": training.describe(), "likelihood": training.scores["likelihood"]}
+    return record, [training.samples()]
 
 
-def health(bench: Bench, dataset: str, seed: int) -> dict[str, Any]:
+def health(bench: Bench, dataset: str, seed: int) -> Measured:
     """The four health numbers of an AE and a VAE with 2-D codes."""
     trainings = {name: bench.train(f"{name}-2d", dataset, seed) for name in ("ae", "vae")}
-    return {
-        name: {"training": training.describe(), "health": training.health()}
+    record = {
+        name: {
+            "training": training.describe(),
+            "health": gensuite.health(training.generator).to_dict(),
+        }
         for name, training in trainings.items()
     }
+    return record, [training.samples(prior="standard") for training in trainings.values()]
 
 
-def density(bench: Bench, dataset: str, seed: int) -> dict[str, Any]:
+def density(bench: Bench, dataset: str, seed: int) -> Measured:
     """An AE sampled from one Gaussian fitted to its codes, and from a mixture of ten."""
     training = bench.train("ae", dataset, seed)
     scores = training.scores
-    return {
+    record = {
         "training": training.describe(),
         "gaussian": scores["samples"],
         "fitted": scores["other_priors"]["fitted"],
         "reconstruction": scores["reconstruction"],
     }
+    return record, [training.samples(prior=prior) for prior in ("gaussian", "fitted")]
 
 
-def vae_samples(bench: Bench, dataset: str, seed: int) -> dict[str, Any]:
+def vae_samples(bench: Bench, dataset: str, seed: int) -> Measured:
     """A VAE sampled from its fitted mixture, and the VAE of keras.io after the same time."""
     training = bench.train("vae", dataset, seed)
     scores = training.scores
-    return {
+    neighbour, images = bench.baseline("example_vae", dataset, seed, training.seconds)
+    record = {
         "training": training.describe(),
         "fitted": scores["other_priors"]["fitted"],
         "standard": scores["samples"],
-        "neighbour": bench.baseline("example_vae", dataset, seed, training.seconds),
+        "neighbour": neighbour,
     }
+    return record, [training.samples(prior="fitted"), images]
 
 
-def gan_samples(bench: Bench, dataset: str, seed: int) -> dict[str, Any]:
+def gan_samples(bench: Bench, dataset: str, seed: int) -> Measured:
     """A GAN, and the GAN of Keras' guide after the same time."""
     training = bench.train("gan", dataset, seed)
-    return {
-        "training": training.describe(),
-        "samples": training.scores["samples"],
-        "neighbour": bench.baseline("guide_gan", dataset, seed, training.seconds),
-    }
+    samples = training.scores["samples"]
+    neighbour, images = bench.baseline("guide_gan", dataset, seed, training.seconds)
+    record = {"training": training.describe(), "samples": samples, "neighbour": neighbour}
+    return record, [training.samples(), images]
 
 
-def conditional(bench: Bench, dataset: str, seed: int) -> dict[str, Any]:
+def conditional(bench: Bench, dataset: str, seed: int) -> Measured:
     """How often a classifier sees the class that a VAE and a GAN were asked for."""
-    found = {}
-    for preset in ("vae", "gan"):
-        training = bench.train(preset, dataset, seed, conditional=True)
-        samples = training.scores["samples"]
-        found[preset] = {"training": training.describe(), "samples": samples}
-    return found
+    trainings = {
+        name: bench.train(name, dataset, seed, conditional=True) for name in ("vae", "gan")
+    }
+    record = {
+        name: {"training": training.describe(), "samples": training.scores["samples"]}
+        for name, training in trainings.items()
+    }
+    in_turn = np.arange(PICTURED) % 8
+    return record, [training.samples(label=in_turn) for training in trainings.values()]
 
 
 @dataclass(frozen=True)
 class Row:
     """A row of the table: what is measured, on what, with which seeds."""
 
-    measure: Callable[[Bench, str, int], dict[str, Any]]
+    measure: Callable[[Bench, str, int], Measured]
     dataset: str
     seeds: tuple[int, ...]
 
@@ -197,11 +120,23 @@ ROWS: dict[str, Row] = {
 }
 
 
-def measure(name: str, seed: int, bench: Bench) -> dict[str, Any]:
-    """Measure one row with one seed: the record that is kept of it."""
+def measure(name: str, seed: int, bench: Bench, pictures: Path) -> dict[str, Any]:
+    """Measure one row with one seed.
+
+    Args:
+        name: of the row.
+        seed: of its trainings.
+        bench: where and how.
+        pictures: folder for the row's picture, which is that of its first seed.
+
+    Returns:
+        The record that is kept of it.
+    """
     row = ROWS[name]
     before = os.getloadavg()[0]
-    result = row.measure(bench, row.dataset, seed)
+    result, panels = row.measure(bench, row.dataset, seed)
+    if seed == row.seeds[0]:
+        write_file(pictures / f"{name}.png", png(side_by_side(panels)))
     return {
         "row": name,
         "seed": seed,
@@ -212,51 +147,11 @@ def measure(name: str, seed: int, bench: Bench) -> dict[str, Any]:
     }
 
 
-def machine() -> dict[str, Any]:
-    """Processor, cores and versions: what a figure depends on besides the code."""
-    models = [
-        line.split(":", 1)[1].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    tools = ("tensorflow", "keras", "numpy", "onnxruntime", "scikit-learn")
-    return {
-        "processor": models[0] if models else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-        **{tool: version(tool) for tool in tools},
-    }
-
-
 def read_results(path: Path = RESULTS) -> list[dict[str, Any]]:
     """All records; of a row and seed measured twice, the newest."""
     lines = path.read_text().splitlines() if path.is_file() else []
     records = [json.loads(line) for line in lines]
     return list({(record["row"], record["seed"]): record for record in records}.values())
-
-
-def train_run(values: Mapping[str, Any], path: Path) -> None:
-    """Train a run with these settings, or go on with it if it is there."""
-    if (path / "record.json").is_file():
-        call(train.main, "--resume", str(path))
-        return
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(values, file)
-        file.flush()
-        call(train.main, "--config", file.name, "--run-dir", str(path))
-
-
-def call(main: Main, *arguments: str) -> None:
-    """Run a command of the suite in this process.
-
-    Raises:
-        GensuiteError: it failed; it has said why.
-    """
-    import keras
-
-    keras.utils.clear_session()
-    if code := main(arguments):
-        raise GensuiteError(f"{main.__module__} {' '.join(arguments)}: exit code {code}")
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -293,8 +188,8 @@ def run(args: argparse.Namespace) -> None:
             if args.row is None and (name, seed) in done:
                 continue
             print(f"row {name}, seed {seed}", flush=True)
-            record = measure(name, seed, bench)
             args.results.parent.mkdir(parents=True, exist_ok=True)
+            record = measure(name, seed, bench, args.results.parent)
             with args.results.open("a") as stream:
                 stream.write(json.dumps(record, allow_nan=False) + "\n")
 

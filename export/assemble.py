@@ -37,6 +37,7 @@ from gensuite.info import ARTIFACTS
 from gensuite.models import GenerativeModel
 from gensuite.storage import partial_path, put_in_place
 from gensuite.training import devices
+from gensuite.training.doctor import to_json
 from gensuite.training.encodings import MIXTURE
 
 _PREVIEW_IMAGES = 64
@@ -156,7 +157,7 @@ def _export(trained: Trained, path: Path) -> str:
         files |= _data_files(trained, endpoints, inputs)
         if "codes.npz" in files:
             facts |= _health(facts, unpack(files["codes.npz"]), backend)
-        files["README.md"] = model_card(facts).encode()
+        files["README.md"] = model_card(facts, trained.remarks).encode()
         identity = bundles.write(path, facts, files, replace=True)
         # So that a SavedModel which a killed export left behind is not taken for this bundle's.
         note = folder / BUNDLE_NOTE
@@ -256,6 +257,7 @@ def _data_files(trained: Trained, endpoints, inputs) -> dict[str, bytes]:
         "golden.npz": pack(_golden(endpoints, inputs, images[0].nbytes)),
         "preview.png": png(grid(images)),
         "training.npz": pack(training),
+        "remarks.json": to_json(trained.remarks),
     }
     if "encoder" in inputs:
         codes = {"labels": trained.encodings["labels"]}

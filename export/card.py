@@ -1,11 +1,12 @@
 """The model card: a bundle's README.md, written from its manifest's facts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from export import parity
 from gensuite.inference.manifest import ENCODER_OUTPUTS, LIMITS
 from gensuite.scores import groups, protocol_sentences, rows
+from gensuite.training.doctor import Remark
 
 _TITLES = {
     "ae": "Autoencoder",
@@ -18,8 +19,8 @@ _PRIORS = {
 }
 
 
-def model_card(facts: Mapping[str, Any]) -> str:
-    """Write the card from the manifest's sections."""
+def model_card(facts: Mapping[str, Any], remarks: Sequence[Remark]) -> str:
+    """Write the card from the manifest's sections and the doctor's remarks."""
     image, latent, dataset = facts["image"], facts["latent"], facts["dataset"]
     shape = f"{image['height']}×{image['width']}×{image['channels']}"
     return f"""---
@@ -55,6 +56,8 @@ Seed {facts["seed"]}. Settings:
 {_table(("setting", "value"), facts["training"]["config"].items())}
 
 {_extent(facts["training"])}
+
+{_doctor(facts["training"], remarks)}
 
 ## Scores
 
@@ -154,6 +157,14 @@ def _health_rows(health: Mapping[str, Any]):
                 f"{number['value']:.3g}",
                 *(f"{low:.3g} to {high:.3g}" for low, high in ranges),
             )
+
+
+def _doctor(training: Mapping[str, Any], remarks: Sequence[Remark]) -> str:
+    if "epochs" not in training:
+        return "The doctor has not seen this training."
+    if not remarks:
+        return "The doctor: no remarks."
+    return "\n".join(f"The doctor: {remark}." for remark in remarks)
 
 
 def _parity_rows(evidence: Mapping[str, Any]):

@@ -1,7 +1,7 @@
 """What export starts from: a trained model and the facts around it, out of a run or of memory."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -14,6 +14,7 @@ from PIL import Image
 from gensuite.data.splits import ImageData, open_dataset
 from gensuite.errors import RunError
 from gensuite.models import FAMILIES, GenerativeModel, build_model
+from gensuite.training.doctor import Remark, diagnose
 from gensuite.training.encodings import encode_splits
 from gensuite.training.runs import Run, environment
 from gensuite.training.state import Progress, load_model
@@ -45,6 +46,8 @@ class Trained:
     """Epoch → sample grid, ``(height, width)`` or ``(height, width, 3)`` uint8."""
     scores: Mapping[str, Any] | None = None
     """What ``gensuite.evaluate`` found, if it has measured the run."""
+    remarks: Sequence[Remark] = ()
+    """What the doctor says of the run; nothing of a training that it has not seen."""
 
 
 def from_run(path: Path) -> Trained:
@@ -86,6 +89,7 @@ def from_run(path: Path) -> Trained:
             },
             grids=_read_grids(run.samples, progress.epoch),
             scores=run.read_scores(),
+            remarks=diagnose(run.config, run.read_history()),
         )
 
 

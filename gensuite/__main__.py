@@ -8,6 +8,7 @@ from gensuite.console import Parser, command
 COMMANDS = """\
 python -m gensuite.train            train a model on a data set
 python -m gensuite.evaluate RUN     measure a run, or a bundle again
+python -m gensuite.doctor RUN       say what ails a run, its cause and its remedy
 python -m export RUN                export a run to a bundle (from a checkout)
 python -m gensuite.sample BUNDLE    draw images into one picture
 python -m gensuite.verify BUNDLE    re-run a bundle's proof on this machine

@@ -48,7 +48,7 @@ class TrainingConfig:
     network: str = setting(
         "conv",
         "kind of the networks",
-        choices=("conv", "dense", "residual_conv", "residual_dense"),
+        choices=("conv", "dense", "residual_conv", "residual_dense", "dcgan"),
     )
     latent_dim: int = setting(8, "numbers in a latent code", low=1, high=512)
     epochs: int = setting(60, "passes over the training split", low=1, high=100_000)

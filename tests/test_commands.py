@@ -139,7 +139,8 @@ def test_info_describes_one_bundle(any_toy, capsys):
         assert words in output
 
 
-COMMANDS = ["gensuite", "gensuite.train", "gensuite.sample", "gensuite.verify", "gensuite.info"]
+COMMANDS = ["gensuite", "gensuite.train", "gensuite.doctor", "gensuite.sample"]
+COMMANDS += ["gensuite.verify", "gensuite.info"]
 
 
 @pytest.mark.parametrize("module", [*COMMANDS, "export", "export.contact_sheet"])

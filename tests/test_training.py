@@ -30,7 +30,7 @@ def newest(run: Path) -> dict[str, bytes]:
 
 def same_training(one: Path, other: Path) -> bool:
     """Whether weights, optimizers, history, codes and pictures of two runs are the same bytes."""
-    files = ["history.csv", "encodings.npz"]
+    files = ["history.csv", "remarks.json", "encodings.npz"]
     files += [f"samples/{path.name}" for path in (one / "samples").iterdir()]
     return newest(one) == newest(other) and all(
         (one / name).read_bytes() == (other / name).read_bytes() for name in files
@@ -61,7 +61,9 @@ def test_a_run_keeps_what_a_resume_and_a_reader_need(runs):
 
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert float(rows[1]["val_loss"]) < float(rows[0]["val_loss"])
-    assert {"loss", "reconstruction", "kl", "val_kl"} <= rows[0].keys()
+    assert {"loss", "reconstruction", "kl", "val_kl", "sample_spread", "sample_nearest"} <= (
+        rows[0].keys()
+    )
     assert not {"seconds", "time", "date"} & rows[0].keys()
     assert (run / "timings.csv").read_text().count("\n") == 3
     assert sorted(p.name for p in (run / "samples").iterdir()) == [
@@ -355,7 +357,7 @@ def test_a_training_that_diverges_says_so_and_saves_no_broken_weights(tmp_path, 
 
     error = capsys.readouterr().err.splitlines()[-1]
     assert "training diverged before step" in error
-    assert "--learning-rate below 1" in error
+    assert "train anew with --learning-rate 0.001" in error
     for value in unpack(newest(run)["variables.npz"]).values():
         assert np.isfinite(value).all()
 

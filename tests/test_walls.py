@@ -38,7 +38,7 @@ LIGHT = [
 DOOR = ROOT / "gensuite" / "inference" / "saved_model.py"
 ALLOWED = {"numpy", "PIL", "onnxruntime"}
 HEAVY = ("tensorflow", "keras", "tensorflow_datasets", "onnx", "tf2onnx", "sklearn", "tqdm")
-HEAVY_WING = ("data", "models", "training", "metrics", "train", "evaluate", "sweep")
+HEAVY_WING = ("data", "models", "training", "metrics", "doctor", "train", "evaluate", "sweep")
 
 REFUSE = f"""
 import sys

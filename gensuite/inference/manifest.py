@@ -28,7 +28,9 @@ ENCODER_OUTPUTS = {"ae": ("z",), "vae": ("mean", "log_variance")}
 LIMITS = ("uneven", "off_centre", "empty", "discontinuous")
 """The four limits of a latent space in the section ``health``, in the lecture's order."""
 
-_COMMON_FILES = frozenset({"golden.npz", "training.npz", "preview.png", "README.md"})
+_COMMON_FILES = frozenset(
+    {"golden.npz", "training.npz", "remarks.json", "preview.png", "README.md"}
+)
 _SECTIONS = {
     "schema": int,
     "family": str,

@@ -1,7 +1,10 @@
-"""The networks: encoders, decoders (generators) and discriminators, in four kinds.
+"""The networks: encoders, decoders (generators) and discriminators, in five kinds.
 
 ``conv`` and ``dense`` are small and quick; ``residual_conv`` and ``residual_dense`` (He et al.,
-"Deep residual learning for image recognition", 2016) take longer and go further.
+"Deep residual learning for image recognition", 2016) take longer and go further; ``dcgan`` has no
+hidden dense layer, which keeps a GAN's discriminator from winning (Radford, Metz & Chintala,
+"Unsupervised representation learning with deep convolutional generative adversarial networks",
+2016).
 
 Plain ``keras.Model`` objects with a fixed image shape. Output layers are float32 under any
 precision policy, because losses and exports are. No layer draws random numbers or keeps state
@@ -11,21 +14,44 @@ A conditional network takes a second input, ``label``: ``(batch,)`` int32 class 
 """
 
 import math
+from dataclasses import dataclass
 
 import keras
 from keras import layers, ops
 
-_BASE_WIDTH = 32
 _MAX_WIDTH = 256
-_HIDDEN_WIDTH = 128
-# Narrower, so that a residual block at the lowest resolution does not make the network slower.
-_RESIDUAL_BASE_WIDTH = 16
-_RESIDUAL_HIDDEN_WIDTH = 450
 _DENSE_WIDTH = 512
 _BLOCKS = 2
 _KERNEL = 4
 """Even, and a multiple of the stride: every output pixel sees as many inputs (Odena et al.,
 "Deconvolution and checkerboard artifacts", 2016)."""
+
+
+@dataclass(frozen=True)
+class _Convolutions:
+    """What tells the convolutional kinds apart."""
+
+    width: int
+    """Channels after the first halving; each further one doubles them."""
+    hidden: int
+    """Width of the dense layer between the code and the lowest resolution; 0 for none."""
+    residual: bool = False
+    """A residual block at the lowest resolution, where a convolution costs least."""
+    last_kernel: int = _KERNEL
+    """Side of the kernel that draws the decoder's pixels."""
+    smooth: bool = False
+    """A convolution of stride 1 before the discriminator's and after the decoder's last step."""
+
+    def channels(self, level: int) -> int:
+        """Channels after ``level + 1`` halvings."""
+        return min(self.width * 2**level, _MAX_WIDTH)
+
+
+_CONVOLUTIONS = {
+    "conv": _Convolutions(width=32, hidden=128),
+    "residual_conv": _Convolutions(width=16, hidden=450, residual=True, last_kernel=6),
+    "dcgan": _Convolutions(width=24, hidden=0, last_kernel=5, smooth=True),
+}
 
 
 def halvings(height: int, width: int) -> int:
@@ -45,7 +71,7 @@ def encoder(image_shape, latent_dim: int, network: str, *, outputs=("z",)) -> ke
     Args:
         image_shape: ``(height, width, channels)``, sides multiples of 4 from 8 to 128.
         latent_dim: numbers in a code.
-        network: ``conv``, ``dense``, ``residual_conv`` or ``residual_dense``.
+        network: ``conv``, ``dense``, ``residual_conv``, ``residual_dense`` or ``dcgan``.
         outputs: names of the outputs; one gives a tensor, several a list.
     """
     image = keras.Input(image_shape, name="image")
@@ -99,9 +125,8 @@ def decoder(
     if classes:
         label = keras.Input((), dtype="int32", name="label")
         inputs, x = [z, label], layers.Concatenate()([z, ops.one_hot(label, classes)])
-    kind, residual = network.removeprefix("residual_"), network.startswith("residual_")
-    make = _conv_logits if kind == "conv" else _dense_logits
-    return keras.Model(inputs, make(x, image_shape, residual), name=name)
+    make = _conv_logits if network in _CONVOLUTIONS else _dense_logits
+    return keras.Model(inputs, make(x, image_shape, network), name=name)
 
 
 @keras.saving.register_keras_serializable(package="gensuite")
@@ -128,64 +153,60 @@ class SpectralNorm(keras.constraints.Constraint):
 
 
 def _image_features(image, network: str, activation: str, constraint=None):
-    kind, residual = network.removeprefix("residual_"), network.startswith("residual_")
     x = layers.Rescaling(2.0, offset=-1.0)(image)  # [0, 1] → [-1, 1]: centred inputs
-    if kind == "dense":
-        return _dense_features(layers.Flatten()(x), activation, residual, constraint)
+    if network not in _CONVOLUTIONS:
+        return _dense_features(layers.Flatten()(x), activation, network, constraint)
+    kind = _CONVOLUTIONS[network]
     height, width, _ = image.shape[1:]
-    for level in range(halvings(height, width)):
+    for level in range(halvings(height, width) + kind.smooth):
         x = layers.Conv2D(
-            _width(level, residual),
-            _KERNEL,
-            strides=2,
-            padding="same",
-            kernel_constraint=constraint,
+            kind.channels(level), _KERNEL, strides=2, padding="same", kernel_constraint=constraint
         )(x)
         x = layers.Activation(activation)(x)
-    if residual:
+    if kind.residual:
         x = _conv_block(x, activation, constraint)
-    hidden = _RESIDUAL_HIDDEN_WIDTH if residual else _HIDDEN_WIDTH
-    return layers.Dense(hidden, activation=activation, kernel_constraint=constraint)(
-        layers.Flatten()(x)
-    )
+    x = layers.Flatten()(x)
+    if kind.hidden:
+        x = layers.Dense(kind.hidden, activation=activation, kernel_constraint=constraint)(x)
+    return x
 
 
-def _conv_logits(x, image_shape, residual: bool):
+def _conv_logits(x, image_shape, network: str):
     height, width, channels = image_shape
+    kind = _CONVOLUTIONS[network]
     count = halvings(height, width)
-    scale = 2**count
-    lowest = _width(count - 1, residual)
-    hidden = _RESIDUAL_HIDDEN_WIDTH if residual else _HIDDEN_WIDTH
-    x = layers.Dense(hidden, activation="silu")(x)
+    scale, lowest = 2**count, kind.channels(count - 1)
+    if kind.hidden:
+        x = layers.Dense(kind.hidden, activation="silu")(x)
     x = layers.Dense((height // scale) * (width // scale) * lowest, activation="silu")(x)
     x = layers.Reshape((height // scale, width // scale, lowest))(x)
-    if residual:
+    if kind.residual:
         x = _conv_block(x, "silu")
-    for level in reversed(range(count - 1)):
-        x = layers.Conv2DTranspose(_width(level, residual), _KERNEL, strides=2, padding="same")(x)
+    widths = [kind.channels(level) for level in reversed(range(count - 1 + kind.smooth))]
+    for channels_here in widths:
+        x = layers.Conv2DTranspose(channels_here, _KERNEL, strides=2, padding="same")(x)
         x = layers.Activation("silu")(x)
+    if kind.smooth:
+        return layers.Conv2D(
+            channels, kind.last_kernel, padding="same", dtype="float32", name="logits"
+        )(x)
     return layers.Conv2DTranspose(
-        channels,
-        _KERNEL + 2 if residual else _KERNEL,
-        strides=2,
-        padding="same",
-        dtype="float32",
-        name="logits",
+        channels, kind.last_kernel, strides=2, padding="same", dtype="float32", name="logits"
     )(x)
 
 
-def _dense_logits(x, image_shape, residual: bool):
-    x = _dense_features(x, "silu", residual)
+def _dense_logits(x, image_shape, network: str):
+    x = _dense_features(x, "silu", network)
     x = layers.Dense(math.prod(image_shape), dtype="float32")(x)
     return layers.Reshape(image_shape, dtype="float32", name="logits")(x)
 
 
-def _dense_features(x, activation: str, residual: bool, constraint=None):
+def _dense_features(x, activation: str, network: str, constraint=None):
     def dense():
         return layers.Dense(_DENSE_WIDTH, kernel_constraint=constraint)
 
     x = layers.Activation(activation)(dense()(x))
-    if not residual:
+    if network == "dense":
         return layers.Activation(activation)(dense()(x))
     for _ in range(_BLOCKS):
         x = _block(x, activation, dense)
@@ -193,8 +214,6 @@ def _dense_features(x, activation: str, residual: bool, constraint=None):
 
 
 def _conv_block(x, activation: str, constraint=None):
-    """A residual block at the lowest resolution, where a convolution costs least."""
-
     def convolution():
         return layers.Conv2D(x.shape[-1], 3, padding="same", kernel_constraint=constraint)
 
@@ -205,8 +224,3 @@ def _block(x, activation: str, make_layer):
     """f(x + W' f(W x)), with the activation f and two layers W and W' (biases understood)."""
     inner = layers.Activation(activation)(make_layer()(x))
     return layers.Activation(activation)(layers.Add()([x, make_layer()(inner)]))
-
-
-def _width(level: int, residual: bool) -> int:
-    """Channels after ``level + 1`` halvings."""
-    return min((_RESIDUAL_BASE_WIDTH if residual else _BASE_WIDTH) * 2**level, _MAX_WIDTH)

@@ -11,6 +11,7 @@ import io
 import math
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ from gensuite.inference.priors import GaussianPrior
 from gensuite.models import GenerativeModel
 from gensuite.storage import write_file
 from gensuite.training import checkpoints, state
+from gensuite.training.diversity import diversity
+from gensuite.training.doctor import Remark, diagnose, to_json
 from gensuite.training.encodings import compile_encoder, encode
 from gensuite.training.runs import Run
 from gensuite.training.signals import StopRequest
@@ -33,6 +36,8 @@ from gensuite.training.state import Progress, training_variables
 _CALL_SECONDS = 0.25
 """About how long the graph runs before Python looks up: for the bar, checkpoints and signals."""
 _GRID_IMAGES = 25
+_DIVERSITY_IMAGES = 100
+"""Samples and real images whose distances are compared; fewer where there are fewer images."""
 _PRIOR_IMAGES = 1000
 
 
@@ -55,7 +60,12 @@ class Trainer:
         self._best: list[np.ndarray] | None = None
         self._saved_at = time.monotonic()
         self._steps_per_call = 1
-        self._noise = standard_normal(_GRID_IMAGES, model.latent_dim, seed=self.config.seed)
+        self._told: set[str] = set()
+        train = data.images["train"]
+        # Evenly over the split, which may be ordered by class.
+        chosen = np.linspace(0, len(train) - 1, min(_DIVERSITY_IMAGES, len(train))).astype(int)
+        self._real = train[chosen] / np.float32(255)
+        self._noise = standard_normal(_DIVERSITY_IMAGES, model.latent_dim, seed=self.config.seed)
         self._run_steps, self._test_step = self._compile_steps()
         self._encode: Any = compile_encoder(model) if model.prior == "gaussian" else None
         self._board = tf.summary.create_file_writer(str(run.path / "tensorboard"))
@@ -110,7 +120,8 @@ class Trainer:
         """
         files = checkpoints.load_newest(self.run.checkpoints)
         self._best, self.progress = state.restore(self.model, files)
-        write_file(self.run.path / "history.csv", _csv(self.progress.history).encode())
+        write_file(self.run.history, _csv(self.progress.history).encode())
+        self._examine(self.progress.history)
 
     def _compile_steps(self):
         strategy = tf.distribute.get_strategy()
@@ -161,7 +172,7 @@ class Trainer:
                 self.save()
         seconds = time.monotonic() - started
         self._append(
-            "timings.csv",
+            self.run.path / "timings.csv",
             {
                 "epoch": progress.epoch + 1,
                 "steps": progress.batch - first,
@@ -180,13 +191,16 @@ class Trainer:
         progress.batch = 0
         with self.model.averaged_weights():
             row |= {f"val_{name}": value for name, value in self._validate().items()}
+            samples = self._sample()
             self._keep_best(row)
-            self._write_samples()
+        row |= diversity(samples[: len(self._real)], self._real)
         progress.history.append(row)
-        self._append("history.csv", row)
+        self._append(self.run.history, row)
+        self._examine(progress.history)
         with self._board.as_default(step=progress.epoch):
             for name, value in row.items():
                 tf.summary.scalar(name, value)
+        self._write_grid(samples[:_GRID_IMAGES])
         if time.monotonic() - self._saved_at >= self.config.save_seconds:
             self.save()
 
@@ -211,16 +225,20 @@ class Trainer:
         if patience and progress.epoch - progress.best_epoch >= patience:
             progress.stopped_early = True
 
-    def _write_samples(self) -> None:
+    def _sample(self) -> np.ndarray:
+        """Images of the same noises after every epoch, which no step of the training sees."""
         noise = self._noise
         if self.model.prior == "gaussian":
             codes = encode(self._encode, self.data, "validation", _PRIOR_IMAGES)["z"]
             noise = GaussianPrior.fit(codes).codes(noise)
         # A conditional model shows its classes in turn.
-        label = np.arange(_GRID_IMAGES) % self.model.classes if self.model.classes else None
-        picture = png(grid(self.model.decode(noise, label).numpy()))
+        label = np.arange(len(noise)) % self.model.classes if self.model.classes else None
+        return self.model.decode(noise, label).numpy()
+
+    def _write_grid(self, samples: np.ndarray) -> None:
         self.run.samples.mkdir(exist_ok=True)
-        write_file(self.run.samples / f"epoch-{self.progress.epoch:05d}.png", picture)
+        path = self.run.samples / f"epoch-{self.progress.epoch:05d}.png"
+        write_file(path, png(grid(samples)))
 
     def _metrics(self) -> dict[str, float]:
         return {metric.name: float(metric.result()) for metric in self.model.metrics}
@@ -238,10 +256,29 @@ class Trainer:
         return ", ".join(f"{name} {value:.4g}" for name, value in values.items())
 
     def _diverged(self, what: str) -> DivergedError:
+        """The error, once the history has the row of the epoch that ended so."""
+        progress, metrics = self.progress, self._metrics()
+        # What the epoch did not reach is as unknown as what it broke.
+        columns = progress.history[-1] if progress.history else [*metrics, "val_loss"]
+        row: dict[str, float] = {"epoch": progress.epoch + 1, "step": self.step}
+        row |= dict.fromkeys([name for name in columns if name not in row], math.nan)
+        row |= metrics if progress.batch else {}
+        self._append(self.run.history, row)
+        (remark,) = self._examine([*progress.history, row])
         return DivergedError(
-            f"{self.run.path}: training diverged before step {self.step}: {what} is not finite; "
-            f"train anew with a --learning-rate below {self.config.learning_rate:g}"
+            f"{self.run.path}: training diverged before step {self.step}: {what} is not finite. "
+            f"Cause: {remark.cause}. Remedy: train anew with {remark.remedy}"
         )
+
+    def _examine(self, rows: list[dict[str, float]]) -> list[Remark]:
+        """Ask the doctor, keep the remarks in the run, and print those that are new."""
+        remarks = diagnose(self.config, rows)
+        write_file(self.run.path / "remarks.json", to_json(remarks))
+        for remark in remarks:
+            if remark.code not in self._told:
+                tqdm.write(f"doctor: {remark}")
+        self._told = {remark.code for remark in remarks}
+        return remarks
 
     def _adapt(self, count: int, seconds: float) -> None:
         """Choose how many steps the next call takes; the result does not depend on it."""
@@ -249,8 +286,7 @@ class Trainer:
             factor = min(max(_CALL_SECONDS / max(seconds, 1e-6), 0.5), 2.0)
             self._steps_per_call = max(1, round(self._steps_per_call * factor))
 
-    def _append(self, name: str, row: dict[str, float]) -> None:
-        path = self.run.path / name
+    def _append(self, path: Path, row: dict[str, float]) -> None:
         text = _csv([row])
         if path.exists() and path.stat().st_size:
             text = text.split("\n", 1)[1]

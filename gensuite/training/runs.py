@@ -4,6 +4,7 @@ runs/vae-digits/
     config.json       the settings; `--config` takes them back
     record.json       versions, device, data set identity
     history.csv       one row per epoch, without a clock
+    remarks.json      what the doctor says of them
     timings.csv       the clock
     samples/          a grid of the same codes after every epoch
     checkpoints/      the newest few
@@ -12,6 +13,7 @@ runs/vae-digits/
     tensorboard/
 """
 
+import csv
 import fcntl
 import json
 import platform
@@ -160,6 +162,29 @@ class Run:
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"
+
+    @property
+    def history(self) -> Path:
+        """File of the epochs' rows."""
+        return self.path / "history.csv"
+
+    def read_history(self) -> list[dict[str, float]]:
+        """The rows of ``history.csv``, none before the first epoch's end.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        try:
+            with self.history.open(newline="") as stream:
+                rows = list(csv.DictReader(stream, strict=True))
+            history = [{name: float(value) for name, value in row.items()} for row in rows]
+        except FileNotFoundError:
+            return []
+        except (ValueError, TypeError, csv.Error):
+            history = [{}]
+        if not all({"epoch", "step"} <= row.keys() for row in history):
+            raise RunError(f"{self.history}: damaged; --resume writes it again")
+        return history
 
     @property
     def samples(self) -> Path:

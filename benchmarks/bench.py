@@ -1,0 +1,177 @@
+"""What the benchmarks share: training a preset, scoring it, exporting it, and its neighbours."""
+
+import functools
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+import gensuite
+from gensuite import evaluate, train
+from gensuite.config import load_config, read_config_file
+from gensuite.console import Main
+from gensuite.errors import GensuiteError
+from gensuite.inference.generator import Generator
+from gensuite.inference.images import grid
+
+PRESETS = Path(__file__).parent / "presets"
+QUICK = {"epochs": 1, "batch_size": 512, "importance_samples": 1}
+QUICK_SAMPLES = 500
+PICTURED = 64
+"""Samples of a model in a picture."""
+
+Neighbour = tuple[dict[str, Any], Any]
+"""A neighbour's record, and its first samples ``(64, 28, 28, 1)`` uint8."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where and how thoroughly a row is measured."""
+
+    runs: Path
+    """Folder of the trainings."""
+    raw_dir: Path | None
+    """Folder of downloaded files, one folder for each data set."""
+    quick: bool
+    """Fewer steps and samples: shows that everything works, and no figure that counts."""
+
+    def train(self, preset: str, dataset: str, seed: int, **changes: Any) -> "Training":
+        """Train a preset, or go on with it.
+
+        Args:
+            preset: name of a file in ``benchmarks/presets``.
+            dataset: its data set.
+            seed: of the training.
+            **changes: settings that differ from the preset's.
+        """
+        values = read_config_file(PRESETS / f"{preset}.json") | changes
+        values |= {"dataset": dataset, "seed": seed}
+        if self.raw_dir:
+            values["raw_dir"] = str(self.raw_dir / dataset)
+        if self.quick:
+            values |= {name: value for name, value in QUICK.items() if name in values}
+        suffix = "".join(f"-{name}" for name in changes)
+        path = self.runs / f"{preset}-{dataset}{suffix}-{seed}"
+        train_run(values, path)
+        return Training(path, self)
+
+    def baseline(
+        self, name: str, dataset: str, seed: int, seconds: float
+    ) -> tuple[dict[str, Any], Any]:
+        """Train a neighbour of :mod:`benchmarks.baselines` for some seconds, and score it."""
+        from benchmarks import baselines
+        from gensuite.data.splits import open_dataset
+        from gensuite.inference.images import to_uint8
+        from gensuite.inference.latents import standard_normal
+        from gensuite.metrics.features import Classifier
+        from gensuite.metrics.samples import SampleJudge
+
+        raw_dir = str(self.raw_dir / dataset) if self.raw_dir else None
+        data = open_dataset(load_config({"dataset": dataset, "raw_dir": raw_dir}))
+        train = getattr(baselines, f"train_{name}")
+        decode, latent_dim, steps = train(data.floats("train"), seconds, seed)
+        count = QUICK_SAMPLES if self.quick else 10_000
+        images = to_uint8(decode(standard_normal(count, latent_dim, seed=seed)))
+        scores = SampleJudge(data, Classifier.load(dataset), count, seed=0).score(images)
+        found = {"name": name, "seconds": round(seconds, 1), "steps": steps, "samples": scores}
+        return found, images[:PICTURED]
+
+
+@dataclass(frozen=True)
+class Training:
+    """A finished run of a preset."""
+
+    path: Path
+    bench: Bench
+
+    @functools.cached_property
+    def seconds(self) -> float:
+        """Time in training steps, without validation and saving."""
+        lines = (self.path / "timings.csv").read_text().splitlines()[1:]
+        return sum(float(line.split(",")[2]) for line in lines)
+
+    @functools.cached_property
+    def scores(self) -> dict[str, Any]:
+        """What ``gensuite.evaluate`` makes of it; also left in the run."""
+        flags = ["--samples", str(QUICK_SAMPLES), "--images", "200"] if self.bench.quick else []
+        call(evaluate.main, str(self.path), *flags)
+        return json.loads((self.path / "scores.json").read_text())
+
+    @functools.cached_property
+    def generator(self) -> Generator:
+        """Its bundle, exported to ``bundles`` beside the runs."""
+        from export.__main__ import main as export
+
+        bundle = self.bench.runs / "bundles" / self.path.name
+        call(export, str(self.path), "--to", str(bundle), "--force")
+        return gensuite.load(bundle)
+
+    def samples(self, **arguments: Any) -> Any:
+        """The samples that a picture shows, ``(64, 28, 28, 1)``."""
+        return self.generator.sample(PICTURED, seed=0, **arguments)
+
+    def describe(self) -> dict[str, Any]:
+        """Its settings and its time."""
+        config = json.loads((self.path / "config.json").read_text())
+        local = ("data_dir", "raw_dir", "keep", "save_seconds")
+        settings = {name: value for name, value in config.items() if name not in local}
+        return {"settings": settings, "seconds": round(self.seconds, 1)}
+
+
+def side_by_side(panels: Sequence[Any]) -> Image.Image:
+    """Grids of images beside each other, on white."""
+    grids = [grid(images, scale=2) for images in panels]
+    gap = grids[0].width // 16
+    canvas = Image.new("L", (sum(g.width + gap for g in grids) - gap, grids[0].height), "white")
+    left = 0
+    for picture in grids:
+        canvas.paste(picture, (left, 0))
+        left += picture.width + gap
+    return canvas
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores and versions: what a figure depends on besides the code."""
+    models = [
+        line.split(":", 1)[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    tools = ("tensorflow", "keras", "numpy", "onnxruntime", "scikit-learn")
+    return {
+        "processor": models[0] if models else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        **{tool: version(tool) for tool in tools},
+    }
+
+
+def train_run(values: Mapping[str, Any], path: Path) -> None:
+    """Train a run with these settings, or go on with it if it is there."""
+    if (path / "record.json").is_file():
+        call(train.main, "--resume", str(path))
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(values, file)
+        file.flush()
+        call(train.main, "--config", file.name, "--run-dir", str(path))
+
+
+def call(main: Main, *arguments: str) -> None:
+    """Run a command of the suite in this process.
+
+    Raises:
+        GensuiteError: it failed; it has said why.
+    """
+    import keras
+
+    keras.utils.clear_session()
+    if code := main(arguments):
+        raise GensuiteError(f"{main.__module__} {' '.join(arguments)}: exit code {code}")
