@@ -97,7 +97,7 @@ class Space:
         return (inside & in_hole(self.codes, points)).reshape(size, size)
 
 
-def font(size: int) -> ImageFont.FreeTypeFont:
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Pillow's own typeface, which every installation has."""
     return ImageFont.load_default(size=size)
 
@@ -136,7 +136,7 @@ def decoded_prior(space: Space) -> Image.Image:
     side = PANEL // CELLS
     picture = Image.new("RGB", (PANEL, PANEL), "white")
     draw = ImageDraw.Draw(picture)
-    for index in np.flatnonzero(np.linalg.norm(noise, axis=1) < RADIUS + 0.1):
+    for index in np.flatnonzero(np.linalg.norm(noise, axis=1) < RADIUS + 0.1).tolist():
         left, top = side * (index % CELLS), side * (index // CELLS)
         if holes[index]:
             draw.rectangle((left, top, left + side - 1, top + side - 1), fill="#ff9f2e")

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.publish``: the best run of every sample row becomes a bundle in ``artifacts``.
+"""``python -m benchmarks.publish``: the best run of every sample row becomes a committed bundle.
 
 Best is the lowest Fréchet distance of what the row samples from. The run's scores go into the
 bundle's card with it.

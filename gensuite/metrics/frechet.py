@@ -115,7 +115,8 @@ def _pair_means(
     sums = np.zeros(len(weights_a))
     for first in range(0, len(a), _CHUNK):
         rows = slice(first, first + _CHUNK)
-        kernel = (a[rows] @ b.T / a.shape[1] + 1) ** 3
+        base = a[rows] @ b.T / a.shape[1] + 1
+        kernel = base * base * base  # a power of an array is ten times slower
         sums += np.einsum("bi,ib->b", weights_a[:, rows], kernel @ weights_b.T)
     pairs = weights_a.sum(axis=1) * weights_b.sum(axis=1)
     if apart:

@@ -20,8 +20,9 @@ from gensuite.metrics.manifold import (
 LEAST_IMAGES = 10
 """Below this many test images there are not enough neighbours for k = 5."""
 UNSURE_BELOW = 0.5
-_MOST_PRODUCTS = 10_000 * 60_000 * 784
-"""Multiplications that the search for nearest training images may take: MNIST's whole size."""
+_NEAREST_IMAGES = 2000
+"""Samples and test images at most whose nearest training images are searched: all of MNIST's would
+take longer than everything else together."""
 _TRAIN_AGAINST_TEST = "as many real training images, drawn by the seed, against the test images"
 _TEST_IMAGES = "the real test images"
 _BOOTSTRAP = "95% percentile interval of {} resamples of {}"
@@ -48,8 +49,7 @@ class SampleJudge:
         self._classifier = classifier
         self._common = {"data": f"{data.name} {data.version}", "split": "test", "seed": seed}
         self._pairs = min(count, len(self._test), len(self._train))
-        products = len(self._train) * self._test[0].size
-        self._near = min(count, max(500, _MOST_PRODUCTS // products))
+        self._near = min(count, _NEAREST_IMAGES)
         self._test_distances = nearest_distances(self._test[: self._near], self._train)
         if classifier:
             self._features = {
