@@ -33,7 +33,10 @@ BROKEN = {
     "posterior_collapse": (VAE, "--beta 30"),
     "kl_scale": (VAE, "--beta 0.001"),
     "saturated_discriminator": (GAN, "--learning-rate 0.00001 --discriminator-learning-rate 0.001"),
-    "mode_collapse": (GAN, "--discriminator-learning-rate 0.00001"),
+    "mode_collapse": (
+        "--model gan --network dense --batch-size 16 --epochs 17",
+        "--discriminator-learning-rate 0.00001",
+    ),
     "duplicate_samples": (VAE, "--latent-dim 1"),
     "nan": (VAE, "--learning-rate 1 --likelihood gaussian"),
 }
@@ -47,7 +50,7 @@ HEALTHY = (
     "--model vae --network dense --epochs 30 --latent-dim 2 --seed 2",
     "--model vae --network dense --epochs 30 --likelihood gaussian --beta 2",
     "--model gan --network dense --epochs 60 --seed 3",
-    "--model gan --epochs 25 --learning-rate 0.0005",
+    "--model gan --epochs 60",
     "--model vae --network dense --epochs 8 --dataset mnist --batch-size 512 --latent-dim 16",
     "--model gan --network dense --epochs 10 --dataset fashion_mnist --batch-size 512",
 )

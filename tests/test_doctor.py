@@ -26,7 +26,11 @@ HEALTHY = {
 DIVERSE = {"sample_spread": 0.9, "sample_nearest": 0.9}
 
 
-def history(family, epochs=EPOCHS, first_step=STEPS, **values):
+LATE = 1000
+"""Steps after which no threshold is too early to be met."""
+
+
+def history(family, epochs=EPOCHS, first_step=LATE, **values):
     """Equal epochs of 100 steps, of which the first ends at ``first_step``."""
     return [
         {"epoch": 3 + index, "step": first_step + 100 * index} | HEALTHY[family] | DIVERSE | values
@@ -77,6 +81,17 @@ def test_a_sign_must_stand_in_the_last_epochs_and_goes_when_it_ends(code, config
 @pytest.mark.parametrize(("config", "ill"), [(config, ill) for _, config, ill, _ in EDGES[:-2]])
 def test_nothing_is_said_before_a_training_has_had_time_to_move(config, ill):
     assert diagnose(config, history(config.family, first_step=STEPS - 1, **ill)) == []
+    if "sample_spread" not in ill:
+        assert diagnose(config, history(config.family, first_step=STEPS, **ill)) != []
+
+
+def test_a_generator_is_given_the_way_that_its_learning_rate_needs():
+    fast, slow = GANConfig(learning_rate=0.001), GANConfig(learning_rate=0.0005)
+    for config, steps in ((fast, 1000), (slow, 2000)):
+        late = history("gan", first_step=steps, sample_spread=0.1)
+        assert codes(config, late) == ["mode_collapse"]
+        early = history("gan", first_step=steps - 1, sample_spread=0.1)
+        assert diagnose(config, early) == []
 
 
 def test_a_broken_number_is_named_at_once():

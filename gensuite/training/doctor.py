@@ -25,6 +25,9 @@ NATS_PER_NUMBER = 9.0
 """Nats of KL for each number of a code above which posteriors are needles in the prior."""
 SURE = 0.98
 """Difference of D(x) and D(G(z)), both means, above which the discriminator has won."""
+WAY = 1.0
+"""Steps times learning rate, which is about how far Adam has moved a weight, before which a
+generator may still be showing one kind of image on its way to many."""
 SPREAD = 0.5
 """Spread of samples, relative to real images, below which they are of one kind."""
 NEAREST = 0.06
@@ -172,7 +175,8 @@ def _saturated_discriminator(config: TrainingConfig, row: Row) -> Finding | None
 def _mode_collapse(config: TrainingConfig, row: Row) -> Finding | None:
     if not (isinstance(config, GANConfig) and _settled(config, row)):
         return None
-    if not row.get("sample_spread", math.nan) < SPREAD:
+    moved = row["step"] * config.learning_rate
+    if not (moved >= WAY and row.get("sample_spread", math.nan) < SPREAD):
         return None
     return Finding(
         f"samples differ from each other by {row['sample_spread']:.2g} of what images do",
