@@ -147,7 +147,7 @@ def _kl_scale(config: TrainingConfig, row: Row) -> Finding | None:
 def _saturated_discriminator(config: TrainingConfig, row: Row) -> Finding | None:
     if not (isinstance(config, GANConfig) and _settled(config, row)):
         return None
-    if getattr(config, "loss", "") == "wgan_gp":  # its critic gives no probability
+    if config.loss == "wgan_gp":  # its critic gives no probability
         return None
     if not row["real_score"] - row["generated_score"] > SURE:
         return None
