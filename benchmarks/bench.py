@@ -90,6 +90,8 @@ class Training:
 
     path: Path
     bench: Bench
+    importance_samples: int = 100
+    """Draws for each image where a likelihood is measured."""
 
     @functools.cached_property
     def seconds(self) -> float:
@@ -100,7 +102,9 @@ class Training:
     @functools.cached_property
     def scores(self) -> dict[str, Any]:
         """What ``gensuite.evaluate`` makes of it; also left in the run."""
-        flags = ["--samples", str(QUICK_SAMPLES), "--images", "200"] if self.bench.quick else []
+        flags = ["--importance-samples", str(self.importance_samples)]
+        if self.bench.quick:
+            flags += ["--samples", str(QUICK_SAMPLES), "--images", "200"]
         call(evaluate.main, str(self.path), *flags)
         return json.loads((self.path / "scores.json").read_text())
 

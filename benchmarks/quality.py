@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ Measured = tuple[dict[str, Any], list[Any]]
 
 def likelihood(bench: Bench, dataset: str, seed: int) -> Measured:
     """Test log-likelihood of a VAE on images binarized anew in every step."""
-    training = bench.train("likelihood", dataset, seed)
+    training = replace(bench.train("likelihood", dataset, seed), importance_samples=1000)
     record = {"training": training.describe(), "likelihood": training.scores["likelihood"]}
     return record, [training.samples()]
 

@@ -211,7 +211,7 @@ def test_without_the_training_packages_a_command_says_what_to_install(words, tmp
     """As on a machine where only the light wing is installed."""
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "record.json").write_text(
-        '{"schema": 1, "dataset": {"sha256": "", "image_shape": [8, 8, 1]}}'
+        '{"schema": 2, "dataset": {"sha256": "", "image_shape": [8, 8, 1]}}'
     )
     words = [str(tmp_path) if word == "somewhere" else word for word in words]
     script = (

@@ -222,7 +222,7 @@ def _gentler(rate: float) -> str:
 
 def _settled(config: TrainingConfig, row: Row) -> bool:
     """Whether the training has had time to move, and its loss is what it will stay."""
-    return row["step"] >= STEPS and row["epoch"] > getattr(config, "kl_warmup", 0)
+    return row["step"] >= STEPS and row["epoch"] > config.kl_warmup
 
 
 _ILLNESSES: dict[str, Callable[[TrainingConfig, Row], Finding | None]] = {

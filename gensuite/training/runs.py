@@ -32,7 +32,7 @@ from gensuite.scores import check_scores
 from gensuite.storage import write_file
 from gensuite.version import __version__
 
-SCHEMA = 1
+SCHEMA = 2
 _SCORES = "scores.json"
 RUNS = Path("runs")
 TOOLS = ("tensorflow", "keras", "tensorflow-datasets", "numpy")
