@@ -222,7 +222,8 @@ def _gentler(rate: float) -> str:
 
 def _settled(config: TrainingConfig, row: Row) -> bool:
     """Whether the training has had time to move, and its loss is what it will stay."""
-    return row["step"] >= STEPS and row["epoch"] > config.kl_warmup
+    warmup = config.kl_warmup if isinstance(config, VAEConfig) else 0
+    return row["step"] >= STEPS and row["epoch"] > warmup
 
 
 _ILLNESSES: dict[str, Callable[[TrainingConfig, Row], Finding | None]] = {
