@@ -90,8 +90,8 @@ class Training:
 
     path: Path
     bench: Bench
-    importance_samples: int = 100
-    """Draws for each image where a likelihood is measured."""
+    likelihood: tuple[str, ...] = ("--importance-samples", "100", "--images", "1000")
+    """How it is measured where it is not what the row is about."""
 
     @functools.cached_property
     def seconds(self) -> float:
@@ -102,9 +102,9 @@ class Training:
     @functools.cached_property
     def scores(self) -> dict[str, Any]:
         """What ``gensuite.evaluate`` makes of it; also left in the run."""
-        flags = ["--importance-samples", str(self.importance_samples)]
+        flags = list(self.likelihood)
         if self.bench.quick:
-            flags += ["--samples", str(QUICK_SAMPLES), "--images", "200"]
+            flags = ["--samples", str(QUICK_SAMPLES), "--importance-samples", "10"]
         call(evaluate.main, str(self.path), *flags)
         return json.loads((self.path / "scores.json").read_text())
 
