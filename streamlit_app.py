@@ -7,7 +7,7 @@ the URL, so a link or a reload shows the same images.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ from gensuite.info import ARTIFACTS, find_bundles
 
 # Pixels across the picture at most: Streamlit resamples, and so blurs, what is wider.
 WIDEST = 1460
+
+# The choice of no class: as many of each as the data set has.
+DRAWN = "drawn by share"
 
 
 @st.cache_resource(
@@ -66,7 +69,8 @@ def choose(usable: Mapping[str, Bundle]) -> tuple[Bundle, dict[str, Any]]:
         usable: name → bundle, at least one.
 
     Returns:
-        The bundle, and ``count``, ``seed``, ``spread`` and, where there is a choice, ``prior``.
+        The bundle, and ``count``, ``seed``, ``spread`` and, where there is a choice, ``prior`` and
+        ``label``.
     """
     name = st.selectbox("Bundle", list(usable), key="bundle", bind="query-params")
     # A hand-made message can name anything: the name picks from the scan and is never a path.
@@ -90,7 +94,18 @@ def choose(usable: Mapping[str, Bundle]) -> tuple[Bundle, dict[str, Any]]:
             bind="query-params",
             help="Standard is N(0, I); gaussian and fitted (a mixture) follow the training codes.",
         )
+    if bundle.classes:
+        labels = class_labels(bundle.class_names)
+        chosen = st.selectbox("Class", [DRAWN, *labels], key="label", bind="query-params")
+        if chosen in labels:
+            settings["label"] = labels[chosen]
     return bundle, settings
+
+
+def class_labels(names: Sequence[str]) -> dict[str, int]:
+    """What the page calls the classes → their labels: ``3``, or ``3 cat`` where they have names."""
+    texts = (name if name == str(label) else f"{label} {name}" for label, name in enumerate(names))
+    return {text: label for label, text in enumerate(texts)}
 
 
 def show(bundle: Bundle, settings: Mapping[str, Any]) -> None:
@@ -106,6 +121,8 @@ def show(bundle: Bundle, settings: Mapping[str, Any]) -> None:
     count, seed = settings["count"], settings["seed"]
     dataset = bundle.manifest["dataset"].get("name", "unknown data")
     description = f"Images drawn from {name}, {family} of {dataset}: count {count}, seed {seed}"
+    if "label" in settings:
+        description += f", class {bundle.class_names[settings['label']]}"
     # Streamlit would make a JPEG, with its smears, of a picture without transparency.
     st.image(content, width="stretch", output_format="PNG", alt=description)
     origin = f"{family} of {dataset} · latent size {bundle.latent_size} · {bundle.identity[:19]}"

@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from gensuite.data.splits import ImageData, open_dataset
-from gensuite.errors import RunError
+from gensuite.errors import ConfigError, RunError
 from gensuite.models import FAMILIES, GenerativeModel, build_model
 from gensuite.training.doctor import Remark, diagnose
-from gensuite.training.encodings import encode_splits
+from gensuite.training.encodings import MIXTURE, encode_splits
 from gensuite.training.runs import Run, environment
 from gensuite.training.state import Progress, load_model
 
@@ -70,7 +70,8 @@ def from_run(path: Path) -> Trained:
         )
         progress = load_model(run, model)
         encodings = run.read_encodings()
-        if encodings is None and hasattr(model, "encode"):
+        # An earlier version's encodings have no mixture.
+        if hasattr(model, "encode") and f"{MIXTURE}weights" not in (encodings or {}):
             data = open_dataset(run.config)
             run.check_data(data.describe())
             encodings = encode_splits(model, data)
@@ -103,7 +104,15 @@ def from_model(
         data: the splits it was trained with.
         name: what the bundle calls it.
         history: ``model.fit(...).history``, if there is one.
+
+    Raises:
+        ConfigError: the data do not have the classes of a conditional model.
     """
+    if model.classes not in (0, len(data.class_names)):
+        raise ConfigError(
+            f"model: takes {model.classes} classes, but {data.name} has {len(data.class_names)}; "
+            "give the data that it was trained with"
+        )
     family = next(key for key, row in FAMILIES.items() if isinstance(model, row.model))
     facts = data.describe()
     config = {

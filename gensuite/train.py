@@ -131,6 +131,11 @@ def _open_run(args: argparse.Namespace) -> "Run":
             raise ConfigError(
                 f"epochs: {epochs} given; --resume allows more than the run's {run_.config.epochs}"
             )
+        if run_.config.decay:
+            raise ConfigError(
+                f"epochs: {epochs} given; the learning rate of this run falls to 0 by epoch "
+                f"{run_.config.epochs} (decay {run_.config.decay:g}); train anew for more"
+            )
         run_.config = dataclasses.replace(run_.config, epochs=epochs)
     run_.lock()
     return run_
@@ -149,10 +154,16 @@ def _load(config: TrainingConfig, builder: Any) -> tuple["GenerativeModel", "Ima
     counts = ", ".join(f"{len(images)} {split}" for split, images in data.images.items())
     print(f"data: {data.name}, {counts}; {data.resized}; in memory as bytes")
     check_conditional(config, data)
+    steps_per_epoch = len(data.images["train"]) // config.batch_size
+    if (wanted := getattr(config, "discriminator_steps", 1)) > steps_per_epoch:
+        raise ConfigError(
+            f"discriminator_steps: {wanted} given, but an epoch has {steps_per_epoch} steps; "
+            "allowed is at most that, so that the generator learns in every epoch"
+        )
     model = build_model(
         config,
         data.image_shape,
-        steps_per_epoch=len(data.images["train"]) // config.batch_size,
+        steps_per_epoch=steps_per_epoch,
         classes=len(data.class_names),
     )
     print(f"model: {config.family}, {model.count_params():,} weights, on {device}")

@@ -35,9 +35,9 @@ def toy_bundle() -> Path:
     return BUNDLES / "toy-vae"
 
 
-@pytest.fixture(scope="session", params=FAMILIES)
+@pytest.fixture(scope="session", params=(*FAMILIES, "cgan"))
 def any_toy(request: pytest.FixtureRequest) -> Path:
-    """The committed bundle of each family in turn."""
+    """The committed bundle of each family, and of a conditional GAN, in turn."""
     return BUNDLES / f"toy-{request.param}"
 
 
@@ -66,6 +66,32 @@ def exported(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     for family, path in runs.items():
         assert main([str(path), "--to", str(paths[family])]) == 0
     return paths
+
+
+CONDITIONAL = ["--model", "gan", "--conditional", "--network", "dense", "--image-size", "12"]
+CONDITIONAL += ["--epochs", "4", "--ema", "0.9", "--decay", "0.5", "--discriminator-steps", "2"]
+"""Labels and all that changes over a training, in epochs of 21 steps, an odd number."""
+
+
+@pytest.fixture(scope="session")
+def conditional_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of CONDITIONAL that has kept every checkpoint."""
+    from gensuite.train import main
+
+    path = tmp_path_factory.mktemp("conditional") / "cgan-digits"
+    keep = ["--save-seconds", "0", "--keep", "100"]
+    assert main([*CONDITIONAL, *keep, "--run-dir", str(path)]) == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def conditional_bundle(conditional_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of :func:`conditional_run`."""
+    from export.__main__ import main
+
+    path = tmp_path_factory.mktemp("artifacts") / "cgan-digits"
+    assert main([str(conditional_run), "--to", str(path)]) == 0
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -129,7 +129,7 @@ def set_in(*keys, value):
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        (set_in("schema", value=2), "schema"),
+        (set_in("schema", value=1), "schema"),
         (set_in("family", value="flow"), "manifest"),
         (set_in("latent", "size", value=0), "manifest"),
         (set_in("latent", "size", value=3), "ports"),
@@ -142,6 +142,12 @@ def set_in(*keys, value):
         (set_in("files", "../outside", value={"bytes": 0, "sha256": ""}), "manifest"),
         (set_in("files", "codes.npz", value={"bytes": "many", "sha256": ""}), "manifest"),
         (set_in("files", "codes.npz", value=7), "manifest"),
+        (set_in("latent", "classes", value=-1), "manifest"),
+        (set_in("latent", "classes", value=True), "manifest"),
+        (set_in("latent", "classes", value=10), "ports"),
+        (set_in("latent", "classes", value=3), "manifest"),
+        (set_in("dataset", "class_names", value="0123456789"), "manifest"),
+        (set_in("dataset", "class_names", value=[1, 2]), "manifest"),
     ],
 )
 def test_a_rehashed_manifest_that_describes_no_model_is_refused(copy, change, code):

@@ -16,14 +16,12 @@ import pytest
 from gensuite.errors import BundleError
 from gensuite.inference import bundle as bundles
 from gensuite.inference import manifest as manifests
-from gensuite.inference.latents import standard_normal, threefry2x32
-from gensuite.inference.priors import GaussianPrior
+from gensuite.inference.latents import LABEL_STREAM, categorical, standard_normal, threefry2x32
+from gensuite.inference.priors import GaussianPrior, MixturePrior
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = (ROOT / "docs" / "bundle-format.md").read_text(encoding="utf-8")
-TOYS = {
-    family: ROOT / "tests" / "bundles" / f"toy-{family}" for family in manifests.GENERATING_HALF
-}
+TOYS = {name: ROOT / "tests" / "bundles" / f"toy-{name}" for name in ("ae", "vae", "gan", "cgan")}
 
 DRAWS = [  # seed, first image, size, stream
     (7, 0, 3, 0),
@@ -39,6 +37,17 @@ PRIOR = GaussianPrior(
     np.array([0.5, -2.0, 11.0]),
     np.array([[44.8, 5.8, -6.8], [5.8, 70.2, -7.0], [-6.8, -7.0, 25.0]]),
 )
+MIXTURE = MixturePrior(
+    np.array([0.2, 0.5, 0.3]),
+    np.array([[0.5, -2.0], [4.0, 1.0], [0.0, 9.0]]),
+    np.array([[[2.0, 0.0], [0.5, 1.5]], [[0.1, 0.0], [-0.2, 0.3]], [[1.0, 0.0], [0.0, 4.0]]]),
+)
+SHARES = [  # shares, seed, first image
+    ([0.1] * 10, 7, 0),
+    ([0.25, 0.0, 0.75], 0, 50),
+    ([1.0], 1, 0),
+    ([1 / 3] * 3, 2**32 - 1, 2**32 - 40),
+]
 
 
 def block(language: str) -> str:
@@ -183,6 +192,45 @@ def test_gaussian_codes_in_javascript_are_those_of_gensuite() -> None:
     np.testing.assert_allclose(found, PRIOR.codes(noise), rtol=1e-6, atol=1e-6)
 
 
+def test_labels_and_components_are_those_of_gensuite(python: dict[str, Any]) -> None:
+    """Exactly, in Python and in JavaScript; the shares 0, 1 and the last image included."""
+    images = range(40)
+    for stream in (1, 2):
+        cases = [(shares, seed, first, stream) for shares, seed, first in SHARES]
+        expected = [
+            categorical(np.array(shares), 40, seed=seed, stream=stream, first=first).tolist()
+            for shares, seed, first, stream in cases
+        ]
+        assert expected == [
+            [python["categorical"](shares, seed, first + image, stream) for image in images]
+            for shares, seed, first, stream in cases
+        ]
+        assert expected == javascript(
+            f"{json.dumps(cases)}.map(([shares, seed, first, stream]) => Array.from("
+            "{length: 40}, (_, image) => categorical(shares, seed, first + image, stream)))"
+        )
+
+
+def test_labels_of_seed_7_are_those_of_the_document() -> None:
+    """The document's golden labels."""
+    drawn = categorical(np.full(10, 0.1), 12, seed=7, stream=LABEL_STREAM)
+    assert block("csv").strip() == ",".join(map(str, drawn))
+
+
+def test_fitted_codes_are_those_of_gensuite(python: dict[str, Any]) -> None:
+    """The document's mixture draws gensuite's codes, in Python and in JavaScript."""
+    noise = standard_normal(20, 2, seed=11)
+    expected = MIXTURE.codes(noise, seed=11)
+    arrays = [array.tolist() for array in (MIXTURE.weights, MIXTURE.means, MIXTURE.factors)]
+    drawn = [python["fitted_code"](*arrays, row, 11, i) for i, row in enumerate(noise.tolist())]
+    np.testing.assert_array_max_ulp(np.float32(drawn), expected, maxulp=1)
+    found = javascript(
+        f"{json.dumps(noise.tolist())}.map((row, i) => "
+        f"Array.from(fittedCode(...{json.dumps(arrays)}, row, 11, i)))"
+    )
+    np.testing.assert_array_max_ulp(np.float32(found), expected, maxulp=1)
+
+
 def test_files_are_those_of_the_code() -> None:
     """The document names every file of every family's bundle and no other."""
     rows = table(section("Files"), "File")
@@ -205,7 +253,7 @@ def test_ports_are_those_of_the_code() -> None:
         sides = {"inputs": names(inputs), "outputs": names(outputs)}
         stated.setdefault(family, {})[names(model)[0]] = sides
     for family in manifests.GENERATING_HALF:
-        ports = manifests.expected_ports(family, 2, (8, 8, 1))
+        ports = manifests.expected_ports(family, 2, (8, 8, 1), classes=0)
         assert stated[family] == {
             model: {side: list(found) for side, found in sides.items()}
             for model, sides in ports.items()

@@ -83,9 +83,10 @@ def test_readme_commands_that_need_other_data_have_allowed_flags(line):
 
 
 def test_the_script_for_own_networks_trains_and_exports(tmp_path):
-    (script,) = blocks((ROOT / "docs" / "own-networks.md").read_text(), "python")
-    assert len([line for line in script.splitlines() if line.strip()]) <= 25
-    (tmp_path / "script.py").write_text(script)
+    script, conditional = blocks((ROOT / "docs" / "own-networks.md").read_text(), "python")
+    for lines in (script, conditional):
+        assert len([line for line in lines.splitlines() if line.strip()]) <= 25
+    (tmp_path / "script.py").write_text(script + conditional)
     environment = dict(os.environ) | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         python("script.py"),
@@ -98,6 +99,7 @@ def test_the_script_for_own_networks_trains_and_exports(tmp_path):
 
     assert done.returncode == 0, done.stderr[-2000:]
     run("python -m gensuite.verify artifacts/my-vae", tmp_path)
+    run("python -m gensuite.sample artifacts/my-gan --label 3", tmp_path)
 
 
 def test_links_inside_the_documents_lead_somewhere():

@@ -384,7 +384,7 @@ def test_the_place_is_checked_before_any_work(tmp_path, small_digits):
 
 def test_metadata_of_a_converted_model_is_sorted_and_typed():
     model = AE(encoder("z"), decoder())
-    ports = manifests.expected_ports("ae", 2, (8, 8, 1))
+    ports = manifests.expected_ports("ae", 2, (8, 8, 1), classes=0)
     content = to_onnx(
         signatures(model)["decode"], "decoder", ports["decoder"], {"b": "2", "description": "x"}
     )

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 import gensuite
+from gensuite.arrays import pack
 from gensuite.errors import BundleError, InputError
 from gensuite.inference import bundle as bundles
+from gensuite.inference.latents import standard_normal
 from gensuite.inference.runtime import OnnxBackend
+from tests.conftest import parts_of
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +61,9 @@ def test_a_stream_is_the_sample_in_chunks(vae):
 def test_samples_are_the_decoded_draws(any_toy):
     generator = gensuite.load(any_toy)
 
+    labels = generator.labels(7, seed=3) if generator.bundle.classes else None
     np.testing.assert_array_equal(
-        generator.decode(generator.draw(7, seed=3, spread=0.5)),
+        generator.decode(generator.draw(7, seed=3, spread=0.5), label=labels),
         generator.sample(7, seed=3, spread=0.5),
     )
 
@@ -77,6 +81,38 @@ def test_an_autoencoder_samples_from_its_codes_unless_told_otherwise(ae):
     assert np.array_equal(own, ae.draw(5000, seed=0, prior="gaussian"))
     assert np.linalg.norm(own.mean(0) - codes.mean(0)) < 0.5 * np.linalg.norm(codes.std(0))
     assert np.abs(standard.mean(0)).max() < 0.1
+
+
+def test_the_fitted_prior_is_the_mixture_of_the_bundle(vae, ae):
+    for generator in (vae, ae):
+        prior = generator.bundle.mixture_prior
+        whole = generator.draw(200, seed=6, prior="fitted")
+        noise = standard_normal(200, 2, seed=6)
+
+        assert prior.weights.shape == (10,)
+        assert np.array_equal(whole, prior.codes(noise, seed=6))
+        assert np.array_equal(whole[:70], generator.draw(70, seed=6, prior="fitted"))
+        means = {tuple(mean) for mean in prior.means.astype(np.float32).tolist()}
+        still = generator.draw(50, seed=6, prior="fitted", spread=0.0)
+        assert {tuple(code) for code in still.tolist()} <= means
+        assert np.array_equal(
+            generator.sample(130, seed=6, prior="fitted"), generator.decode(whole[:130])
+        )
+
+
+@pytest.mark.parametrize("arrays", [{}, {"weights": np.ones(1)}, "other size", b"no arrays"])
+def test_a_damaged_mixture_is_a_bundle_error_where_it_is_asked_for(toy_bundle, tmp_path, arrays):
+    facts, files = parts_of(bundles.read(toy_bundle))
+    if arrays == "other size":
+        arrays = {"weights": np.ones(1), "means": np.zeros((1, 3)), "factors": np.zeros((1, 3, 3))}
+    content = arrays if isinstance(arrays, bytes) else pack(arrays)
+    bundles.write(tmp_path / "toy", facts, files | {"prior.npz": content}, replace=False)
+    generator = gensuite.load(tmp_path / "toy")
+
+    assert len(generator.sample(1)) == 1
+    with pytest.raises(BundleError, match=r"^prior\.npz: ") as caught:
+        generator.sample(1, prior="fitted")
+    assert caught.value.code == "model"
 
 
 def test_a_vae_encodes_to_a_distribution_whose_mean_is_the_code(vae, digits):

@@ -9,7 +9,7 @@ from gensuite.inference.latents import (
     standard_normal,
     threefry2x32,
 )
-from gensuite.inference.priors import GaussianPrior
+from gensuite.inference.priors import GaussianPrior, MixturePrior
 
 
 @pytest.mark.parametrize(
@@ -133,3 +133,65 @@ def test_an_unknown_path_and_too_few_steps_are_refused():
     for steps in (1, 0, 2.5, "3", True, 10_001):
         with pytest.raises(InputError, match="steps: .* from 2 to 10000"):
             interpolate(np.zeros(2), np.ones(2), steps)
+
+
+MIXTURE = MixturePrior(
+    np.array([0.2, 0.5, 0.3]),
+    np.array([[10.0, 0.0], [-10.0, 5.0], [0.0, -20.0]]),
+    np.array([[[1.0, 0.0], [0.5, 0.2]], [[0.1, 0.0], [0.0, 2.0]], [[1.0, 0.0], [0.0, 1.0]]]),
+)
+
+
+def test_a_mixture_draws_its_components_by_weight_with_their_moments():
+    """The components lie so far apart that a code tells its own; 4 standard errors each."""
+    codes = MIXTURE.codes(standard_normal(20_000, 2, seed=0), seed=0).astype(float)
+    nearest = np.argmin(np.linalg.norm(codes[:, None] - MIXTURE.means, axis=2), axis=1)
+
+    shares = np.bincount(nearest, minlength=3) / 20_000
+    assert np.abs(shares - MIXTURE.weights).max() < 0.015
+    for component, (mean, factor) in enumerate(zip(MIXTURE.means, MIXTURE.factors, strict=True)):
+        own = codes[nearest == component]
+        covariance = factor @ factor.T
+        assert np.abs(own.mean(axis=0) - mean).max() < 0.1
+        assert np.abs(np.cov(own, rowvar=False) - covariance).max() < 0.3
+
+
+def test_a_mixtures_code_depends_on_seed_and_index_alone():
+    noise = standard_normal(200, 2, seed=11)
+    whole = MIXTURE.codes(noise, seed=11)
+
+    assert whole.dtype == np.float32
+    chunks = [MIXTURE.codes(noise[i : i + 64], seed=11, first=i) for i in range(0, 200, 64)]
+    assert np.array_equal(whole, np.concatenate(chunks))
+    assert not np.array_equal(whole, MIXTURE.codes(noise, seed=12))
+
+
+def test_without_spread_a_mixture_gives_its_means():
+    codes = MIXTURE.codes(np.zeros((50, 2), np.float32), seed=1)
+
+    assert {tuple(code) for code in codes.tolist()} == set(map(tuple, MIXTURE.means.tolist()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weights": np.array([0.5, 0.6, 0.3])},
+        {"weights": np.array([-0.2, 0.9, 0.3])},
+        {"weights": np.array([0.5, 0.5])},
+        {"weights": np.array([0.2, np.nan, 0.8])},
+        {"means": np.zeros((0, 2))},
+        {"means": np.zeros(3)},
+        {"means": np.full((3, 2), np.inf)},
+        {"factors": np.zeros((3, 2))},
+        {"factors": np.array("text")},
+    ],
+)
+def test_arrays_that_are_no_mixture_are_refused(change):
+    arrays = MIXTURE.to_arrays()
+    again = MixturePrior.from_arrays(arrays)
+    np.testing.assert_allclose(again.factors, MIXTURE.factors, rtol=1e-6)
+
+    with pytest.raises(ValueError):  # noqa: PT011  (numpy's own for what are no numbers)
+        MixturePrior.from_arrays(arrays | change)
+    with pytest.raises(ValueError, match="no array 'means'"):
+        MixturePrior.from_arrays({"weights": arrays["weights"]})

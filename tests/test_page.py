@@ -93,14 +93,85 @@ def test_a_bundle_is_drawn_at_once_and_named(artifacts, toy_bundle):
     assert not page.warning
 
 
-def test_each_family_is_drawn_and_an_ae_alone_offers_a_prior(artifacts, any_toy):
+def test_each_family_is_drawn_and_offers_the_priors_that_it_has(artifacts, any_toy):
     shutil.copytree(any_toy, artifacts / "toy")
     page = open_page()
     own = picture(page)
-    family = bundles.read(any_toy).family
-    assert [group.label for group in page.get("button_group")] == ["Prior"] * (family == "ae")
-    assert (picture(open_page(prior="standard")) != own) == (family == "ae")
+    bundle = bundles.read(any_toy)
+    groups = page.get("button_group")
+    offered = {
+        "ae": ["standard", "gaussian", "fitted"],
+        "vae": ["standard", "fitted"],
+        "gan": [],
+    }[bundle.family]
+    assert [group.label for group in groups] == ["Prior"] * bool(offered)
+    for prior in offered:
+        assert (picture(open_page(prior=prior)) == own) == (prior == bundle.default_prior)
     assert picture(open_page(prior="unheard-of")) == own
+    assert [box.label for box in page.selectbox] == ["Bundle", "Class"][: 1 + (bundle.classes > 0)]
+
+
+def test_a_prior_that_does_not_fit_the_model_leaves_the_page_alive(artifacts, toy_bundle):
+    facts, files = parts_of(bundles.read(toy_bundle))
+    bundles.write(artifacts / "toy", facts, files | {"prior.npz": b"no arrays"}, replace=False)
+    picture(open_page())
+    page = open_page(prior="fitted")
+    assert not page.exception
+    assert "prior.npz: not an npz file" in page.error[0].value.replace("\\", "")
+
+
+@pytest.fixture
+def conditional(artifacts: Path, toy_bundle: Path) -> Path:
+    """A page of one conditional bundle."""
+    return shutil.copytree(toy_bundle.parent / "toy-cgan", artifacts / "toy")
+
+
+@pytest.mark.usefixtures("conditional")
+def test_a_conditional_bundle_draws_classes_by_share_or_the_one_asked_for():
+    page = open_page()
+    by_share = picture(page)
+    box = page.selectbox(key="label")
+    assert box.label == "Class"
+    assert box.options == ["drawn by share", *map(str, range(10))]
+    three = picture(box.set_value("3").run())
+    assert three != by_share
+    assert alternative(page).endswith("count 64, seed 0, class 3")
+    assert "label=3)" in page.code[0].value
+    assert picture(open_page(label="3")) == three
+    assert picture(page.selectbox(key="label").set_value("drawn by share").run()) == by_share
+
+
+@pytest.mark.usefixtures("conditional")
+@pytest.mark.parametrize("label", ["10", "-1", "", "three", "../3", "\x00"])
+def test_a_hostile_class_gives_the_picture_of_none(label):
+    assert picture(open_page(label=label)) == picture(open_page())
+
+
+def test_classes_with_names_are_shown_with_number_and_name(conditional):
+    facts, files = parts_of(bundles.read(conditional))
+    facts["dataset"]["class_names"] = ["drawn by share", "cat", "cat", *map(str, range(3, 10))]
+    bundles.write(conditional, facts, files, replace=True)
+    page = open_page(label="2 cat")
+    picture(page)
+    assert page.selectbox(key="label").options[:5] == [
+        "drawn by share",
+        "0 drawn by share",
+        "1 cat",
+        "2 cat",
+        "3",
+    ]
+    assert "label=2)" in page.code[0].value
+
+
+@pytest.mark.usefixtures("conditional")
+def test_a_class_chosen_in_one_bundle_does_not_break_the_next(artifacts, toy_bundle):
+    shutil.copytree(toy_bundle, artifacts / "vae")
+    page = open_page(bundle="toy", label="3")
+    picture(page)
+    picture(page.selectbox(key="bundle").set_value("vae").run())
+    assert not page.error
+    picture(page.selectbox(key="bundle").set_value("toy").run())
+    assert not page.error
 
 
 def test_the_seed_alone_decides_the_picture(artifacts, toy_bundle):

@@ -13,11 +13,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import gensuite
 from gensuite.arrays import unpack
+from gensuite.data.splits import open_dataset
 from gensuite.errors import RunError, RunNotFoundError
+from gensuite.inference.images import grid
+from gensuite.inference.latents import standard_normal
+from gensuite.models import build_model
 from gensuite.train import main
 from gensuite.training.runs import Run
+from gensuite.training.state import restore
 from tests.conftest import FAMILIES, python
 
 QUICK = ["--network", "dense", "--epochs", "2"]
@@ -369,3 +376,105 @@ def test_disk_need_is_said_before_training_and_a_full_disk_refused(tmp_path, mon
     output = capsys.readouterr()
     assert "this run needs about" in output.out
     assert "make room" in output.err
+
+
+def checkpoint_steps(run: Path) -> list[int]:
+    return sorted(int(path.name) for path in (run / "checkpoints").iterdir())
+
+
+def restored(run: Path, step: int | None = None):
+    """The model of a run at a checkpoint, its newest, in training's own weights; and its data."""
+    with closing(Run.open(run)) as opened:
+        data = open_dataset(opened.config)
+        model = build_model(
+            opened.config,
+            data.image_shape,
+            steps_per_epoch=len(data.images["train"]) // opened.config.batch_size,
+            classes=len(data.class_names),
+        )
+        folder = run / "checkpoints" / f"{step or max(checkpoint_steps(run)):09d}"
+        restore(model, {path.name: path.read_bytes() for path in folder.iterdir()})
+        return model, data
+
+
+def test_averages_decay_labels_and_discriminator_steps_resume_to_the_same_bits(
+    conditional_run, tmp_path
+):
+    """From every checkpoint that lies inside an epoch: what kill -9 would have left then."""
+    inside = [step for step in checkpoint_steps(conditional_run) if step % 21]
+    chosen = {inside[0], next(step for step in inside if step > 42)}
+    for step in chosen:
+        run = shutil.copytree(conditional_run, tmp_path / f"cut-{step}")
+        for later in (s for s in checkpoint_steps(run) if s > step):
+            shutil.rmtree(run / "checkpoints" / f"{later:09d}")
+        (run / "encodings.npz").unlink()
+        shutil.rmtree(run / "samples")
+        assert main(["--resume", str(run)]) == 0
+        assert newest(run) == newest(conditional_run)
+        assert (run / "history.csv").read_bytes() == (conditional_run / "history.csv").read_bytes()
+
+
+def test_the_generator_takes_every_second_step_also_where_an_epoch_is_odd(conditional_run):
+    model, _ = restored(conditional_run)
+
+    assert int(model.step) == int(model.discriminator_optimizer.iterations) == 4 * 21
+    assert int(model.optimizer.iterations) == 4 * 21 // 2
+    assert float(model.optimizer.learning_rate) == pytest.approx(0, abs=1e-9)
+    inside = next(step for step in checkpoint_steps(conditional_run) if step > 21 and step % 21)
+    assert int(restored(conditional_run, inside)[0].optimizer.iterations) == inside // 2
+
+
+def test_validation_samples_and_export_use_the_averages(conditional_run, conditional_bundle):
+    model, data = restored(conditional_run)
+    progress = json.loads(newest(conditional_run)["progress.json"])
+    noise = standard_normal(25, model.latent_dim, seed=0)
+    label = np.arange(25) % 10
+
+    def look():
+        for metric in model.metrics:
+            metric.reset_state()
+        for batch in data.batches("validation", 64, labels=True):
+            logs = model.test_step(batch)
+        return float(logs["generator_loss"]), model.decode(noise, label).numpy()
+
+    own_loss, own_images = look()
+    with model.averaged_weights():
+        loss, images = look()
+    expected = progress["history"][-1]["val_generator_loss"]
+    assert loss == pytest.approx(expected, rel=1e-4)
+    assert own_loss != pytest.approx(expected, rel=1e-4)
+
+    shown = np.asarray(Image.open(conditional_run / "samples" / "epoch-00004.png")).astype(int)
+    assert np.abs(shown - np.asarray(grid(images))).max() <= 1
+    assert np.abs(shown - np.asarray(grid(own_images))).max() > 1
+    exported = gensuite.load(conditional_bundle).decode(noise, label=label)
+    np.testing.assert_allclose(exported, images, atol=1e-5)
+
+
+def test_the_best_weights_of_a_vae_are_averages(tmp_path):
+    run = tmp_path / "best"
+    flags = ["--model", "vae", "--conditional", "--binarize", "--importance-samples", "3"]
+    flags += ["--kl-warmup", "1", "--image-size", "8", "--batch-size", "256", "--epochs", "1"]
+    assert main([*flags, "--ema", "0.5", "--network", "dense", "--run-dir", str(run)]) == 0
+    model, _ = restored(run)
+    best = list(unpack(newest(run)["best.npz"]).values())
+
+    with model.averaged_weights():
+        averaged = [variable.numpy() for variable in model.weights]
+    assert all(np.array_equal(a, b) for a, b in zip(averaged, best, strict=True))
+    assert not all(np.array_equal(w, b) for w, b in zip(model.weights, best, strict=True))
+
+
+def test_a_run_whose_learning_rate_falls_to_0_takes_no_more_epochs(conditional_run, capsys):
+    assert main(["--resume", str(conditional_run), "--epochs", "6"]) == 2
+
+    assert "the learning rate of this run falls to 0 by epoch 4" in capsys.readouterr().err
+
+
+def test_more_discriminator_steps_than_an_epoch_has_are_refused(tmp_path, capsys):
+    run = tmp_path / "run"
+    flags = ["--model", "gan", "--discriminator-steps", "22", *QUICK]
+    assert main([*flags, "--run-dir", str(run)]) == 2
+
+    assert "an epoch has 21 steps" in capsys.readouterr().err
+    assert not run.exists()

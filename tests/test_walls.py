@@ -95,7 +95,7 @@ def test_gensuite_never_imports_export():
 def test_a_bundle_is_sampled_where_heavy_packages_refuse_to_import():
     script = REFUSE + (
         "import gensuite\n"
-        f"for family in ('ae', 'vae', 'gan'):\n"
+        f"for family in ('ae', 'vae', 'gan', 'cgan'):\n"
         f"    g = gensuite.load({str(BUNDLES)!r} + '/toy-' + family)\n"
         "    assert g.sample(3, seed=1).shape == (3, 8, 8, 1)\n"
         "print(sorted(set(sys.modules) & {'tensorflow', 'keras', 'onnx'}))\n"

@@ -95,7 +95,7 @@ class Bundle:
         own = {
             "standard": True,
             "gaussian": self.gaussian_prior is not None,
-            "fitted": self.mixture_prior is not None,
+            "fitted": "prior.npz" in self.files,
         }
         return tuple(name for name, there in own.items() if there)
 

@@ -265,7 +265,9 @@ class Generator:
 
     def _decode_rows(self, z: Codes, labels: Labels | None) -> Images:
         half = GENERATING_HALF[self.bundle.family]
-        inputs: Arrays = {"z": z} if labels is None else {"z": z, "label": labels}
+        inputs: dict[str, NDArray[Any]] = {"z": z}
+        if labels is not None:
+            inputs["label"] = np.ascontiguousarray(labels)
         return self._run(half, inputs)["image"]
 
     def _encode(self, images: Any) -> dict[str, Codes]:
@@ -304,7 +306,8 @@ class Generator:
                 f"label: {shown} given; this model takes a whole number from 0 to {classes - 1}, "
                 f"or {count} of them"
             )
-        return np.ascontiguousarray(np.broadcast_to(array, count), np.int32)
+        # One label for all stays one number in memory, however long the stream.
+        return np.broadcast_to(array.astype(np.int32), count)
 
     def _check_codes(self, z: Any) -> Codes:
         array = as_array("z", z)

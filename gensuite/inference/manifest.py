@@ -157,12 +157,16 @@ def _check_model(manifest: dict[str, Any]) -> None:
 def _check_classes(manifest: dict[str, Any]) -> None:
     """A conditional model's classes are those of its data set, with a share for each."""
     classes, dataset = manifest["latent"]["classes"], manifest["dataset"]
+    names = dataset.get("class_names", [])
+    if type(names) is not list or not all(isinstance(name, str) for name in names):
+        raise BundleError("manifest", f"{MANIFEST}: class names that are not a list of texts")
     if type(classes) is not int or not 0 <= classes <= 4096:
         raise BundleError("manifest", f"{MANIFEST}: {classes!r} classes")
     if not classes:
         return
-    names, shares = dataset["class_names"], np.array(dataset["class_shares"], float)
-    if len(names) != classes or shares.shape != (classes,) or not np.isclose(shares.sum(), 1):
+    shares = np.array(dataset["class_shares"], float)
+    given = len(names) == classes and shares.shape == (classes,)
+    if not given or (shares < 0).any() or not np.isclose(shares.sum(), 1):
         raise BundleError("manifest", f"{MANIFEST}: its class names and shares are not {classes}")
 
 

@@ -32,7 +32,7 @@ def _build_ae(config: AEConfig, image_shape, steps_per_epoch, classes) -> AE:  #
         networks.decoder(image_shape, config.latent_dim, config.network),
         seed=config.seed,
     )
-    model.compile(optimizer=_adam(config, steps_per_epoch))
+    model.compile(optimizer=_adam(config, config.epochs * steps_per_epoch))
     return model
 
 
@@ -50,7 +50,7 @@ def _build_vae(config: VAEConfig, image_shape, steps_per_epoch, classes) -> VAE:
         seed=config.seed,
         classes=classes,
     )
-    model.compile(optimizer=_adam(config, steps_per_epoch))
+    model.compile(optimizer=_adam(config, config.epochs * steps_per_epoch))
     return model
 
 
@@ -72,22 +72,23 @@ def _build_gan(config: GANConfig, image_shape, steps_per_epoch, classes) -> GAN:
     judging = dataclasses.replace(
         config, ema=0.0, learning_rate=config.discriminator_learning_rate or config.learning_rate
     )
+    steps = config.epochs * steps_per_epoch
     model.compile(
-        optimizer=_adam(config, steps_per_epoch, beta_1=0.5),
-        discriminator_optimizer=_adam(judging, steps_per_epoch, beta_1=0.5),
+        # Of the generator's own updates, because its learning rate falls by their number.
+        optimizer=_adam(config, steps // config.discriminator_steps, beta_1=0.5),
+        discriminator_optimizer=_adam(judging, steps, beta_1=0.5),
     )
     return model
 
 
-def _adam(config: TrainingConfig, steps_per_epoch: int, **options) -> keras.optimizers.Adam:
-    """Adam with the config's step size, its fall at the end, and averaged weights."""
+def _adam(config: TrainingConfig, steps: int, **options) -> keras.optimizers.Adam:
+    """Adam for so many updates: its step size, the fall at their end, and averaged weights."""
     rate: Any = config.learning_rate
     if config.decay:
-        total = config.epochs * steps_per_epoch
-        falling = max(1, round(config.decay * total))
+        falling = max(1, round(config.decay * steps))
         # Keras' warm-up from the rate to the rate is a hold.
         rate = keras.optimizers.schedules.CosineDecay(
-            rate, falling, warmup_target=rate, warmup_steps=total - falling
+            rate, falling, warmup_target=rate, warmup_steps=max(0, steps - falling)
         )
     if config.ema:
         options |= {"use_ema": True, "ema_momentum": config.ema}

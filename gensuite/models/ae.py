@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from gensuite.models.base import GenerativeModel, images_and_labels, mean_trackers
+from gensuite.models.base import GenerativeModel, mean_trackers
 from gensuite.models.losses import squared_error
 
 
@@ -45,7 +45,7 @@ class AE(GenerativeModel):
 
     def train_step(self, data):
         """One update of encoder and decoder together."""
-        image, _ = images_and_labels(data)
+        image, _ = self.images_and_labels(data)
         with tf.GradientTape() as tape:
             loss = squared_error(image, self(image, training=True))
         self.minimize(tape, loss, self.trainable_variables, self.optimizer)
@@ -54,5 +54,5 @@ class AE(GenerativeModel):
 
     def test_step(self, data):
         """The loss of a batch, without an update."""
-        image, _ = images_and_labels(data)
+        image, _ = self.images_and_labels(data)
         return self.track(image, loss=squared_error(image, self(image)))

@@ -99,9 +99,11 @@ class GenerativeModel(keras.Model):
         averaged = [v for optimizer, group in self.updates() if optimizer.use_ema for v in group]
         last = [variable.numpy() for variable in averaged]
         self.finalize()
-        yield
-        for variable, value in zip(averaged, last, strict=True):
-            variable.assign(value)
+        try:
+            yield
+        finally:
+            for variable, value in zip(averaged, last, strict=True):
+                variable.assign(value)
 
     def finalize(self) -> None:
         """Set the weights of which an optimizer keeps an average to that average, for good."""
@@ -112,6 +114,19 @@ class GenerativeModel(keras.Model):
     def updates(self) -> list[tuple[keras.optimizers.Optimizer, list]]:
         """Every optimizer with the variables that it, and no other, changes."""
         return [(self.optimizer, self.trainable_variables)]
+
+    def images_and_labels(self, data) -> tuple:
+        """Take apart what ``fit`` or the training loop hands to a step.
+
+        Args:
+            data: images, or images and class numbers.
+
+        Returns:
+            Images ``(batch, h, w, c)`` and labels ``(batch,)``; None, whatever the data hold, for a
+            model that is not conditional.
+        """
+        image, label, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return image, label if self.classes else None
 
     def training_noise(self, batch, draws: int = 1):
         """N(0, I) noise of the current step, ``(draws, batch, latent_dim)`` float32.
@@ -189,20 +204,11 @@ class GenerativeModel(keras.Model):
         return cls(**config | networks)
 
 
-def images_and_labels(data) -> tuple:
-    """What ``fit`` or the training loop hands to a step: images, or images and class numbers.
-
-    Returns:
-        Images ``(batch, h, w, c)`` and labels ``(batch,)``, which are None where there are none.
-    """
-    return keras.utils.unpack_x_y_sample_weight(data)[:2]
-
-
 def with_label(inputs, label):
     """What a network takes: its input alone, or with a label where one is given."""
     if label is None:
         return inputs
-    return [tf.convert_to_tensor(inputs), tf.convert_to_tensor(label, tf.int32)]
+    return [tf.convert_to_tensor(inputs), tf.cast(label, tf.int32)]
 
 
 def _replica_rows(batch):

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from gensuite.models.adversarial import ADVERSARIAL_LOSSES
 from gensuite.models.augmentation import DRAWS, diff_augment
-from gensuite.models.base import GenerativeModel, images_and_labels, mean_trackers, with_label
+from gensuite.models.base import GenerativeModel, mean_trackers, with_label
 
 
 @keras.saving.register_keras_serializable(package="gensuite")
@@ -88,7 +88,7 @@ class GAN(GenerativeModel):
         Each update applies its gradient to its own network's variables alone, so the other's
         weights stay fixed while it learns.
         """
-        image, label = images_and_labels(data)
+        image, label = self.images_and_labels(data)
         noise = self.training_noise(tf.shape(image)[0], draws=2)
         values = self._update_discriminator(image, label, noise[0])
         values |= self._update_generator(label, noise[1])
@@ -97,14 +97,14 @@ class GAN(GenerativeModel):
 
     def discriminator_step(self, data):
         """One update of the discriminator alone; a loop may take several for each of both."""
-        image, label = images_and_labels(data)
+        image, label = self.images_and_labels(data)
         noise = self.training_noise(tf.shape(image)[0])
         self._update_discriminator(image, label, noise[0])
         self.step.assign_add(1)
 
     def test_step(self, data):
         """The two losses of a batch, without an update and without a penalty."""
-        image, label = images_and_labels(data)
+        image, label = self.images_and_labels(data)
         generated = self(self.validation_noise(tf.shape(image)[0])[0], label)
         real_logits = self.discriminator(with_label(image, label))
         generated_logits = self.discriminator(with_label(generated, label))

@@ -135,10 +135,11 @@ class SpectralNorm(keras.constraints.Constraint):
 
     Miyato et al., "Spectral normalization for generative adversarial networks", 2018. The value is
     that of the kernel as a matrix ``(inputs, outputs)``, found by power iteration from a fixed
-    vector, so that nothing has to be kept between updates.
+    vector, so that nothing has to be kept between updates; what it finds can be a few hundredths
+    too small where the largest values lie close together.
     """
 
-    iterations = 10
+    iterations = 20
 
     def __call__(self, kernel):
         """The kernel, of any rank, at a largest singular value of 1."""

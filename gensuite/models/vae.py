@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from gensuite.models.base import GenerativeModel, images_and_labels, mean_trackers
+from gensuite.models.base import GenerativeModel, mean_trackers
 from gensuite.models.losses import (
     bernoulli_log_likelihood,
     gaussian_log_density,
@@ -85,7 +85,7 @@ class VAE(GenerativeModel):
 
     def train_step(self, data):
         """One update of encoder and decoder together."""
-        image, label = images_and_labels(data)
+        image, label = self.images_and_labels(data)
         batch = tf.shape(image)[0]
         noise = self.training_noise(batch, self.importance_samples)
         if self.binarize:
@@ -98,7 +98,7 @@ class VAE(GenerativeModel):
 
     def test_step(self, data):
         """The loss of a batch and its two terms, without an update."""
-        image, label = images_and_labels(data)
+        image, label = self.images_and_labels(data)
         batch = tf.shape(image)[0]
         noise = self.validation_noise(batch, self.importance_samples)
         if self.binarize:

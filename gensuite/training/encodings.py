@@ -24,7 +24,7 @@ Encoder = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
 def encode_splits(model: GenerativeModel, data: ImageData) -> dict[str, np.ndarray]:
-    """Encode the test split and, for a model with a Gaussian prior, fit it to the training codes.
+    """Encode the test split, and fit priors to the codes of the training split.
 
     Args:
         model: trained; a model without ``encode`` (a GAN) has no encodings.
@@ -74,10 +74,11 @@ def fit_mixture(codes: np.ndarray, seed: int) -> MixturePrior:
     """Fit a mixture of 10 Gaussians with full covariances to codes, by EM from k-means.
 
     Args:
-        codes: ``(count, size)``; of more than 20,000 the first are taken.
+        codes: ``(count, size)``; of more than 20,000 every second, third, and so on is taken.
         seed: of the start.
     """
-    codes = codes[:_MIXTURE_CODES].astype(np.float64)
+    # Evenly from all of them, because a data set can be sorted by class.
+    codes = codes[:: -(-len(codes) // _MIXTURE_CODES)].astype(np.float64)
     # Like GaussianPrior.fit: a latent dimension that is never used leaves covariances invertible.
     ridge = 1e-6 * max(float(codes.var(axis=0).mean()), 1e-6)
     mixture = GaussianMixture(
