@@ -110,8 +110,8 @@ class SpectralNorm(keras.constraints.Constraint):
 
     Miyato et al., "Spectral normalization for generative adversarial networks", 2018. The value is
     that of the kernel as a matrix ``(inputs, outputs)``, found by power iteration from a fixed
-    vector, so that nothing has to be kept between updates; what it finds can be a few hundredths too
-    small where the largest values lie close together.
+    vector, so that nothing has to be kept between updates. What it finds can be a few hundredths
+    too small where the largest values lie close together.
     """
 
     iterations = 20
