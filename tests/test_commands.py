@@ -47,7 +47,7 @@ def test_sample_writes_the_grid_of_the_seed(toy_bundle, tmp_path, capsys):
         (["--seed", "-1"], "seed: -1 given"),
         (["--seed", str(2**32)], "from 0 to 2^32 - 1"),
         (["--spread", "nan"], "spread: nan given"),
-        (["--prior", "fitted"], "this model has standard"),
+        (["--prior", "gaussian"], "this model has standard and fitted"),
         (["--threads", "0"], "threads: 0 given"),
         (["--out", "grid.gif"], "ends in .png"),
         (["--out", "no/such/folder/grid.png"], "there is no folder"),

@@ -13,7 +13,7 @@ def diff_augment(images, uniform):
 
     Zhao et al., "Differentiable augmentation for data-efficient GAN training", 2020: the
     discriminator sees real and generated images changed alike, so it cannot learn a small data set
-    by heart, and the generator does not learn the changes. Brightness moves by up to ½, saturation
+    by heart, and the generator does not learn the changes. Brightness moves by up to ¼, saturation
     (of colour images) and contrast are scaled by up to 2 and 1½, the image is shifted by up to an
     eighth of its sides, and a square of half of them is cut out.
 
@@ -25,7 +25,7 @@ def diff_augment(images, uniform):
         The same shape; values may leave [0, 1].
     """
     draws = [tf.reshape(uniform[:, index], (-1, 1, 1, 1)) for index in range(DRAWS)]
-    images = images + (draws[0] - 0.5)
+    images = images + 0.5 * (draws[0] - 0.5)
     if images.shape[-1] == 3:
         images = _scale_around(tf.reduce_sum(images * _LUMA, -1, keepdims=True), images, draws[1])
     mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
