@@ -16,7 +16,7 @@ from gensuite.models.vae import draw_binary
 
 SHAPE = (12, 8, 1)
 CLASSES = 4
-NETWORKS = ("conv", "dense", "residual_conv", "residual_dense")
+NETWORKS = ("conv", "dense", "residual_conv", "residual_dense", "dcgan")
 
 
 def make(family, *, steps_per_epoch=1, **settings):
