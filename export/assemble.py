@@ -280,10 +280,16 @@ def _health(
 ) -> dict[str, Any]:
     """The manifest's section ``health``; none where there are too few codes to measure."""
     print("measuring latent health")
+
+    def decode(z, label=None):
+        labels = {} if label is None else {"label": np.full(len(z), label, np.int32)}
+        return backend.run("decoder", {"z": z} | labels)["image"]
+
+    classes = facts["latent"]["classes"]
     try:
         report = health.measure(
             codes,
-            lambda z: backend.run("decoder", {"z": z})["image"],
+            health.classes_in_turn(decode, classes) if classes else decode,
             prior=facts["latent"]["prior"],
             class_names=facts["dataset"].get("class_names", ()),
         )

@@ -17,6 +17,10 @@ _PRIORS = {
     "standard": "N(0, I)",
     "gaussian": "the Gaussian of its training codes (mean and covariance in the manifest)",
 }
+_PIPELINE = "pipeline_tag: unconditional-image-generation\n"
+_FITTED = """
+`prior="fitted"` draws the codes from a mixture of Gaussians fitted to its training codes instead.
+"""
 
 
 def model_card(facts: Mapping[str, Any], remarks: Sequence[Remark]) -> str:
@@ -25,8 +29,7 @@ def model_card(facts: Mapping[str, Any], remarks: Sequence[Remark]) -> str:
     shape = f"{image['height']}×{image['width']}×{image['channels']}"
     return f"""---
 library_name: onnx
-pipeline_tag: unconditional-image-generation
-tags: [gensuite, {facts["family"]}, onnx]
+{_PIPELINE if not latent["classes"] else ""}tags: [gensuite, {facts["family"]}, onnx]
 datasets: [{dataset["name"]}]
 ---
 
@@ -43,6 +46,7 @@ import gensuite
 generator = gensuite.load("artifacts/{facts["name"]}")
 images = generator.sample(16, seed=7)  # (16, {", ".join(shape.split("×"))}) float32 in [0, 1]
 ```
+{_FITTED if facts["family"] in ENCODER_OUTPUTS else ""}{_classes(latent["classes"])}
 
 ## Data
 
@@ -83,6 +87,15 @@ python -m gensuite.verify artifacts/{facts["name"]}
 ## Made with
 
 {", ".join(f"{tool} {version}" for tool, version in sorted(facts["tools"].items()))}.
+"""
+
+
+def _classes(count: int) -> str:
+    if not count:
+        return ""
+    return f"""
+It was trained with labels, 0 to {count - 1}: `generator.sample(16, seed=7, label=3)` draws class 3;
+without `label`, classes are drawn by their share of the training images.
 """
 
 

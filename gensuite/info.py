@@ -50,7 +50,10 @@ def summary(bundle: Bundle) -> str:
 def description(bundle: Bundle) -> str:
     """Several lines about a bundle: identity, ports, files, data set, scores, latent health."""
     manifest = bundle.manifest
-    lines = [summary(bundle), bundle.identity, f"prior: {bundle.default_prior}"]
+    lines = [summary(bundle), bundle.identity]
+    lines.append(f"prior: {bundle.default_prior}, of {', '.join(bundle.priors)}")
+    if bundle.classes:
+        lines.append(f"label: 0 to {bundle.classes - 1} ({', '.join(bundle.class_names)})")
     for model, ports in manifest["ports"].items():
         sides = (
             ", ".join(f"{name} {shape}" for name, shape in ports[side].items())

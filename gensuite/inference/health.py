@@ -17,7 +17,8 @@ explains all of it with pictures; the formulas are in
 ``latent_statistics.py`` and ``holes.py``.
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,9 +91,12 @@ def health(model: Bundle | Generator | str | Path, *, seed: int = 0) -> HealthRe
             f"health: {NAMES[bundle.family]} has no codes: its generator was trained from noise "
             "alone, and no encoder gives an image a place in latent space; use an AE or a VAE"
         )
+    decode: Decode = model.decode
+    if bundle.classes:
+        decode = classes_in_turn(lambda z, label: model.decode(z, label=label), bundle.classes)
     return measure(
         bundle.arrays("codes.npz"),
-        model.decode,
+        decode,
         prior=bundle.default_prior,
         class_names=bundle.manifest["dataset"].get("class_names", ()),
         seed=seed,
@@ -112,7 +116,8 @@ def measure(
     Args:
         arrays: those of ``codes.npz``: ``labels`` with ``z``, or with ``mean`` and
             ``log_variance``.
-        decode: ``(count, size)`` float32 codes to ``(count, height, width, channels)`` images.
+        decode: ``(count, size)`` float32 codes to ``(count, height, width, channels)`` images;
+            called once for each path.
         prior: ``"standard"`` if the model samples from N(0, I).
         class_names: what the labels are called.
         seed: from 0 to 2^32 - 1.
@@ -140,6 +145,17 @@ def measure(
         empty=limits.empty(sample),
         discontinuous=limits.discontinuous(sample, decode),
     )
+
+
+def classes_in_turn(decode: Callable[[Any, int], Any], classes: int) -> Decode:
+    """A conditional decoder as :func:`measure` takes it: each path is of the next class.
+
+    Args:
+        decode: codes and the class of them all → images.
+        classes: number of classes.
+    """
+    labels = itertools.cycle(range(classes))
+    return lambda z: decode(z, next(labels))
 
 
 def draw_codes(arrays: Mapping[str, NDArray[Any]], seed: int) -> Array:
