@@ -296,7 +296,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path, runs):
     run = shutil.copytree(runs["ae"], tmp_path / "future")
     record = json.loads((run / "record.json").read_bytes())
     (run / "record.json").write_text(json.dumps(record | {"schema": 3, "gensuite": "9.0"}))
-    with pytest.raises(RunError, match="of run format 2, made by gensuite 9.0"):
+    with pytest.raises(RunError, match="of run format 3, made by gensuite 9.0"):
         Run.open(run)
     (run / "config.json").write_text('{"model": "vae", "latent_dim": 0}')
     (run / "record.json").write_text(json.dumps(record))

@@ -5,7 +5,6 @@ import tensorflow as tf
 DRAWS = 7
 """Uniform numbers that one image takes."""
 _SHIFT, _CUT = 1 / 8, 1 / 2
-_LUMA = (0.299, 0.587, 0.114)
 
 
 def diff_augment(images, uniform):
@@ -13,9 +12,9 @@ def diff_augment(images, uniform):
 
     Zhao et al., "Differentiable augmentation for data-efficient GAN training", 2020: the
     discriminator sees real and generated images changed alike, so it cannot learn a small data set
-    by heart, and the generator does not learn the changes. Brightness moves by up to ¼, saturation
-    (of colour images) and contrast are scaled by up to 2 and 1½, the image is shifted by up to an
-    eighth of its sides, and a square of half of them is cut out.
+    by heart, and the generator does not learn the changes. With pixels in [-1, 1], brightness moves
+    by up to ½, saturation and contrast are scaled by up to 2 and 1½, the image is shifted by up to
+    an eighth of its sides, and a square of half of them is cut out; what is left empty is 0, grey.
 
     Args:
         images: ``(batch, height, width, channels)`` in [0, 1].
@@ -25,28 +24,26 @@ def diff_augment(images, uniform):
         The same shape; values may leave [0, 1].
     """
     draws = [tf.reshape(uniform[:, index], (-1, 1, 1, 1)) for index in range(DRAWS)]
-    images = images + 0.5 * (draws[0] - 0.5)
-    if images.shape[-1] == 3:
-        images = _scale_around(tf.reduce_sum(images * _LUMA, -1, keepdims=True), images, draws[1])
-    mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
-    images = mean + (images - mean) * (0.5 + draws[2])
-    return _cut(_shift(images, draws[3:5]), draws[5:7])
+    x = 2.0 * images - 1.0 + (draws[0] - 0.5)
+    x = _scale_around(tf.reduce_mean(x, axis=-1, keepdims=True), x, 2.0 * draws[1])
+    x = _scale_around(tf.reduce_mean(x, axis=[1, 2, 3], keepdims=True), x, 0.5 + draws[2])
+    return 0.5 * (_cut(_shift(x, draws[3:5]), draws[5:7]) + 1.0)
 
 
-def _scale_around(centre, images, draw):
-    return centre + (images - centre) * (2.0 * draw)
+def _scale_around(centre, x, factor):
+    return centre + (x - centre) * factor
 
 
-def _shift(images, draws):
+def _shift(x, draws):
     """Shift by a product with a matrix of ones off the diagonal, on either side."""
-    height, width = images.shape[1:3]
+    height, width = x.shape[1:3]
     down, right = (
         tf.round((2.0 * draw[:, 0, 0] - 1.0) * _SHIFT * side)
         for draw, side in zip(draws, (height, width), strict=True)
     )
     rows = _shift_matrix(down, height)
     columns = _shift_matrix(right, width)
-    return tf.einsum("bij,bjkc,blk->bilc", rows, images, columns)
+    return tf.einsum("bij,bjkc,blk->bilc", rows, x, columns)
 
 
 def _shift_matrix(offset, side: int):
@@ -55,11 +52,11 @@ def _shift_matrix(offset, side: int):
     return tf.cast(places[None, :, None] == places[None, None, :] + offset[:, :, None], tf.float32)
 
 
-def _cut(images, draws):
+def _cut(x, draws):
     """Set a rectangle, somewhere in the image, to 0."""
-    height, width = images.shape[1:3]
+    height, width = x.shape[1:3]
     inside = True
     for draw, side, shape in ((draws[0], height, (1, -1, 1, 1)), (draws[1], width, (1, 1, -1, 1))):
         place = tf.reshape((tf.range(side, dtype=tf.float32) + 0.5) / side, shape)
         inside = tf.logical_and(inside, tf.abs(place - draw) < _CUT / 2)
-    return tf.where(inside, 0.0, images)
+    return tf.where(inside, 0.0, x)

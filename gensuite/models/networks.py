@@ -133,10 +133,11 @@ def decoder(
 class SpectralNorm(keras.constraints.Constraint):
     """Divides a kernel by its largest singular value after every update.
 
-    Miyato et al., "Spectral normalization for generative adversarial networks", 2018. The value is
-    that of the kernel as a matrix ``(inputs, outputs)``, found by power iteration from a fixed
-    vector, so that nothing has to be kept between updates; what it finds can be a few hundredths
-    too small where the largest values lie close together.
+    Miyato et al., "Spectral normalization for generative adversarial networks", 2018, as a
+    projection: they divide inside the network and differentiate through the value. It is that of
+    the kernel as a matrix ``(inputs, outputs)``, found by power iteration from a fixed vector, so
+    that nothing has to be kept between updates; what it finds can be a few hundredths too small
+    where the largest values lie close together.
     """
 
     iterations = 20
