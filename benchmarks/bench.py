@@ -17,9 +17,10 @@ import gensuite
 from gensuite import evaluate, train
 from gensuite.config import load_config, read_config_file
 from gensuite.console import Main
-from gensuite.errors import GensuiteError
+from gensuite.errors import ConfigError, GensuiteError
 from gensuite.inference.generator import Generator
 from gensuite.inference.images import grid
+from gensuite.storage import write_file
 
 PRESETS = Path(__file__).parent / "presets"
 QUICK = {"epochs": 1, "batch_size": 512, "importance_samples": 1}
@@ -90,19 +91,19 @@ class Training:
 
     path: Path
     bench: Bench
-    likelihood: tuple[str, ...] = ("--importance-samples", "100", "--images", "1000")
-    """How it is measured where it is not what the row is about."""
+    likelihood_flags: tuple[str, ...] = ("--importance-samples", "100", "--images", "1000")
+    """Of ``gensuite.evaluate``, where the likelihood is not what the row is about."""
 
     @functools.cached_property
     def seconds(self) -> float:
-        """Time in training steps, without validation and saving."""
+        """Time in training steps and checkpoints, without validation."""
         lines = (self.path / "timings.csv").read_text().splitlines()[1:]
         return sum(float(line.split(",")[2]) for line in lines)
 
     @functools.cached_property
     def scores(self) -> dict[str, Any]:
         """What ``gensuite.evaluate`` makes of it; also left in the run."""
-        flags = list(self.likelihood)
+        flags = list(self.likelihood_flags)
         if self.bench.quick:
             flags = ["--samples", str(QUICK_SAMPLES), "--importance-samples", "10"]
         call(evaluate.main, str(self.path), *flags)
@@ -158,14 +159,32 @@ def machine() -> dict[str, Any]:
 
 
 def train_run(values: Mapping[str, Any], path: Path) -> None:
-    """Train a run with these settings, or go on with it if it is there."""
+    """Train a run with these settings, or go on with it if it is there.
+
+    Raises:
+        ConfigError: a run of other settings is there.
+    """
+    wanted = load_config(dict(values)).public_dict()
     if (path / "record.json").is_file():
+        there = load_config(read_config_file(path / "config.json")).public_dict()
+        if there != wanted:
+            differing = sorted(name for name in wanted if wanted[name] != there.get(name))
+            raise ConfigError(
+                f"{path}: is a run of other settings ({', '.join(differing)}); remove it, or name "
+                "another folder with --runs"
+            )
         call(train.main, "--resume", str(path))
         return
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(values, file)
         file.flush()
         call(train.main, "--config", file.name, "--run-dir", str(path))
+
+
+def append_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Add a line to a file of JSON lines, which a kill leaves with the line or without it."""
+    before = path.read_bytes() if path.is_file() else b""
+    write_file(path, before + json.dumps(record, allow_nan=False).encode() + b"\n")
 
 
 def call(main: Main, *arguments: str) -> None:

@@ -20,6 +20,8 @@ from gensuite.info import ARTIFACTS
 
 SAMPLES = {"ae": "fitted", "vae": "fitted", "gan": "samples"}
 """Family → the samples of its row that are compared."""
+MOST_BYTES = 8_000_000
+"""Of all six: every clone carries them."""
 
 
 def best_seed(family: str, dataset: str, records: Sequence[dict[str, Any]]) -> int:
@@ -59,10 +61,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Export all six."""
+    """Export all six and say what they weigh."""
     for dataset in IMAGE_SETS:
         for family in SAMPLES:
             publish(family, dataset, args.runs)
+    names = [f"{family}-{dataset}" for family in SAMPLES for dataset in IMAGE_SETS]
+    size = sum(p.stat().st_size for name in names for p in (ARTIFACTS / name).iterdir())
+    print(f"{len(names)} bundles, {size / 1e6:.2f} MB (at most {MOST_BYTES / 1e6:g})")
 
 
 @command

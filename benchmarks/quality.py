@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import gensuite
-from benchmarks.bench import PICTURED, Bench, machine, side_by_side
+from benchmarks.bench import PICTURED, Bench, append_record, machine, side_by_side
 from gensuite.console import Parser, command
 from gensuite.errors import ConfigError
 from gensuite.inference.images import png
@@ -34,7 +34,7 @@ Measured = tuple[dict[str, Any], list[Any]]
 
 def likelihood(bench: Bench, dataset: str, seed: int) -> Measured:
     """Test log-likelihood of a VAE on images binarized anew in every step."""
-    training = replace(bench.train("likelihood", dataset, seed), likelihood=())
+    training = replace(bench.train("likelihood", dataset, seed), likelihood_flags=())
     record = {"training": training.describe(), "likelihood": training.scores["likelihood"]}
     return record, [training.samples()]
 
@@ -164,17 +164,22 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--row", help=f"{', '.join(ROWS)} (default: all that are missing)")
     parser.add_argument("--seed", type=int, help="one seed (default: the row's own)")
     parser.add_argument("--raw-dir", type=Path, help="folder with mnist/ and fashion_mnist/")
-    parser.add_argument("--runs", type=Path, default=Path("runs/quality"), help="of the trainings")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="JSON lines to append to")
-    parser.add_argument("--quick", action="store_true", help="few steps, to see that it works")
+    parser.add_argument("--runs", type=Path, help="of the trainings (default: runs/quality)")
+    parser.add_argument("--results", type=Path, help=f"JSON lines to append to ({RESULTS})")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="few steps, to see that all comes out; runs and results go to runs/quick",
+    )
     args = parser.parse_args(argv)
     if args.row is not None and args.row not in ROWS:
         raise ConfigError(
             f"--row: {args.row!r} given; {suggestion(args.row, list(ROWS))}"
             f"allowed are {', '.join(ROWS)}"
         )
-    if args.quick and args.results == RESULTS:
-        raise ConfigError("--quick: its figures do not count; name another file with --results")
+    scratch = Path("runs/quick")
+    args.runs = args.runs or (scratch if args.quick else Path("runs/quality"))
+    args.results = args.results or (scratch / "quality.jsonl" if args.quick else RESULTS)
     return args
 
 
@@ -189,9 +194,7 @@ def run(args: argparse.Namespace) -> None:
                 continue
             print(f"row {name}, seed {seed}", flush=True)
             args.results.parent.mkdir(parents=True, exist_ok=True)
-            record = measure(name, seed, bench, args.results.parent)
-            with args.results.open("a") as stream:
-                stream.write(json.dumps(record, allow_nan=False) + "\n")
+            append_record(args.results, measure(name, seed, bench, args.results.parent))
 
 
 @command

@@ -6,9 +6,10 @@ import shutil
 import pytest
 from PIL import Image
 
-from benchmarks import ablation, quality, report
-from benchmarks.bench import PRESETS
+from benchmarks import ablation, publish, quality, report
+from benchmarks.bench import PRESETS, train_run
 from gensuite.config import load_config, read_config_file
+from gensuite.errors import ConfigError
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS.glob("*.json")), ids=lambda p: p.stem)
@@ -23,19 +24,38 @@ def test_every_technique_is_a_training_that_users_may_start():
         assert load_config(plain | technique.against) is not None
 
 
-@pytest.mark.parametrize(
-    ("flags", "said"),
-    [
-        (["--row", "gan-mnst"], "did you mean 'gan-mnist'?"),
-        (["--quick"], "--quick: its figures do not count"),
-    ],
-)
-def test_bad_arguments_are_refused_in_one_line(flags, said, capsys):
-    assert quality.main(flags) == 2
+def test_an_unknown_row_is_refused_in_one_line(capsys):
+    assert quality.main(["--row", "gan-mnst"]) == 2
 
     error = capsys.readouterr().err
-    assert said in error
+    assert "did you mean 'gan-mnist'?" in error
     assert error.count("\n") == 1
+
+
+def test_quick_figures_never_mix_with_those_that_count():
+    quick, full = quality.parse_args(["--quick"]), quality.parse_args([])
+
+    assert full.results == quality.RESULTS
+    assert quick.results != quality.RESULTS
+    assert quick.runs != full.runs
+    assert ablation.parse_args(["--quick"]).results != ablation.RESULTS
+
+
+def test_a_run_of_other_settings_is_not_taken_for_the_presets(runs):
+    config = read_config_file(runs["vae"] / "config.json")
+    with pytest.raises(ConfigError, match=r"a run of other settings \(epochs, latent_dim\)"):
+        train_run(config | {"epochs": 3, "latent_dim": 5}, runs["vae"])
+
+
+def test_the_best_seed_has_the_lowest_frechet_distance():
+    def record(seed, value, **changed):
+        samples = {"frechet": {"value": value}}
+        return {"row": "gan-mnist", "seed": seed, "quick": False, "samples": samples} | changed
+
+    records = [record(0, 2.0), record(1, 1.0), record(2, 0.5, quick=True)]
+    assert publish.best_seed("gan", "mnist", records) == 1
+    with pytest.raises(ConfigError, match="vae-mnist: not measured yet"):
+        publish.best_seed("vae", "mnist", records)
 
 
 def test_the_document_has_a_place_for_every_table():
