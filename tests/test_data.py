@@ -146,7 +146,7 @@ def test_validation_is_cut_from_train_by_seed_and_test_never(digits):
 
 def test_the_order_of_an_epoch_is_a_function_of_seed_and_epoch(digits):
     def order(seed, epoch, skip=0):
-        return np.concatenate([batch.numpy() for batch in digits.epoch(64, seed, epoch, skip)])
+        return np.concatenate([batch.numpy() for batch in digits.epoch(64, seed, epoch, skip=skip)])
 
     first = order(0, 0)
     assert len(first) == 1344
