@@ -169,7 +169,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="few steps, to see that all comes out; runs and results go to runs/quick",
+        help="few steps on digits, to see that all comes out; runs and results in runs/quick",
     )
     args = parser.parse_args(argv)
     if args.row is not None and args.row not in ROWS:
