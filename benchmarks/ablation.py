@@ -75,7 +75,7 @@ def measure(family: str, settings: dict[str, Any], seed: int, runs: Path, quick:
     """Train with some settings and score; a run that is there already is not trained again."""
     values = PLAIN[family] | settings
     if quick:
-        values |= {"epochs": 2}
+        values |= {"epochs": 2} | ({"kl_warmup": 1} if "kl_warmup" in values else {})
     name = "-".join([family, *(f"{k}-{v}" for k, v in sorted(settings.items())), str(seed)])
     path = runs / name
     if not (path / "scores.json").is_file():
