@@ -332,6 +332,15 @@ def test_the_benchmark_breaks_every_illness_the_doctor_knows():
     }
 
 
+def test_the_benchmark_keeps_one_record_of_each_training():
+    first, second = {"flags": "--beta 1", "right": False}, {"flags": "--beta 2", "right": True}
+    again = {"flags": "--beta 1", "right": True}
+
+    assert benchmark.merge([first, first, second], [again]) == [again, second]
+    assert benchmark.RESULTS.is_file()
+    assert benchmark.RESULTS.is_absolute()
+
+
 @pytest.mark.slow
 def test_illnesses_are_named_and_their_remedies_cure(tmp_path):
     results = tmp_path / "doctor.json"
