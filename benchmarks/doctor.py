@@ -2,7 +2,8 @@
 
 Six trainings are broken by a setting that a user has. The doctor must name each illness and no
 other, and the flags that it names must cure it. Ten healthy trainings must pass without a word at
-any of their epochs. Every run is appended to ``benchmarks/results/doctor.json``.
+any of their epochs. The results are kept in ``benchmarks/results/doctor.json``, one record for
+each training's flags.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from gensuite.training.doctor import Remark, diagnose
 from gensuite.training.runs import Run
 from gensuite.version import __version__
 
-RESULTS = Path("benchmarks/results/doctor.json")
+RESULTS = Path(__file__).parent / "results" / "doctor.json"
 SEEDS = (0, 1, 2)
 QUICK = ("posterior_collapse", "mode_collapse", "nan")
 
@@ -87,17 +88,21 @@ class Outcome:
         }
 
 
-def examine(flags: str, expected: str | None, folder: Path) -> Outcome:
+def examine(flags: str, expected: str | None, folder: Path, raw_dir: Path | None) -> Outcome:
     """Train with some flags and ask the doctor about every epoch.
 
     Args:
         flags: of ``gensuite.train``; of a flag given twice the later counts.
         expected: code of the illness, None for a healthy training.
         folder: a new one for the run.
+        raw_dir: folder that holds the data sets' downloaded files in folders of their names.
     """
-    args = train.parse_args([*flags.split(), "--run-dir", str(folder)])
+    words = [*flags.split(), "--run-dir", str(folder)]
+    dataset = train.make_config(train.parse_args(words)).dataset
+    if raw_dir and dataset != "digits":
+        words += ["--raw-dir", str(raw_dir / dataset)]
     try:
-        train.run(args)
+        train.run(train.parse_args(words))
     except DivergedError as error:
         print(error)
     run = Run.open(folder)
@@ -109,12 +114,14 @@ def examine(flags: str, expected: str | None, folder: Path) -> Outcome:
     return Outcome(flags, expected, len(rows), diagnose(run.config, rows), alarms)
 
 
-def examine_all(folder: Path, *, seeds: Sequence[int], quick: bool) -> list[Outcome]:
+def examine_all(
+    folder: Path, *, raw_dir: Path | None, seeds: Sequence[int], quick: bool
+) -> list[Outcome]:
     """The broken trainings with each seed, their cures, and the healthy ones."""
     outcomes: list[Outcome] = []
 
     def look(flags: str, expected: str | None) -> Outcome:
-        outcomes.append(examine(flags, expected, folder / str(len(outcomes))))
+        outcomes.append(examine(flags, expected, folder / str(len(outcomes)), raw_dir))
         return outcomes[-1]
 
     for code in QUICK if quick else BROKEN:
@@ -125,6 +132,11 @@ def examine_all(folder: Path, *, seeds: Sequence[int], quick: bool) -> list[Outc
     for flags in HEALTHY[:1] if quick else HEALTHY:
         look(flags, None)
     return outcomes
+
+
+def merge(earlier: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records with one for each training's flags, the newest, in the order of the first."""
+    return list({entry["flags"]: entry for entry in (*earlier, *new)}.values())
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
@@ -145,7 +157,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = Parser("python -m benchmarks.doctor", "Examine the doctor.")
     parser.add_argument("--quick", action="store_true", help="one seed, some of the trainings")
-    parser.add_argument("--results", type=Path, default=RESULTS, help=f"(default: {RESULTS})")
+    parser.add_argument("--raw-dir", type=Path, help="folder with mnist/ and fashion_mnist/")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="JSON file to keep them in")
     return parser.parse_args(argv)
 
 
@@ -155,9 +168,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="gensuite-doctor-") as folder:
         seeds = SEEDS[:1] if args.quick else SEEDS
-        outcomes = examine_all(Path(folder), seeds=seeds, quick=args.quick)
+        outcomes = examine_all(Path(folder), raw_dir=args.raw_dir, seeds=seeds, quick=args.quick)
     earlier = json.loads(args.results.read_bytes()) if args.results.exists() else []
-    entries = earlier + [outcome.to_dict() for outcome in outcomes]
+    entries = merge(earlier, [outcome.to_dict() for outcome in outcomes])
     args.results.parent.mkdir(parents=True, exist_ok=True)
     write_file(args.results, (json.dumps(entries, indent=1) + "\n").encode())
     print(table(outcomes))

@@ -93,7 +93,7 @@ class TrainingConfig:
         for key in values:
             if key not in known:
                 raise ConfigError(
-                    f"{key}: a {cls.family} has no such setting; "
+                    f"{key}: {cls.family} has no such setting; "
                     f"{suggestion(key, known)}allowed are {', '.join(known)}"
                 )
         return cls(**values)
@@ -136,7 +136,10 @@ class VAEConfig(TrainingConfig):
     )
     beta: float = setting(1.0, "weight of the KL divergence", low=0.0, high=1000.0)
     kl_warmup: int = setting(
-        0, "epochs in which the weight of the KL divergence rises from 0", low=0, high=100_000
+        0,
+        "epochs, fewer than all, in which the weight of the KL divergence rises from 0",
+        low=0,
+        high=100_000,
     )
     likelihood: str = setting(
         "bernoulli",
@@ -144,7 +147,11 @@ class VAEConfig(TrainingConfig):
         choices=("bernoulli", "gaussian"),
     )
     importance_samples: int = setting(
-        1, "posterior draws for each image; above 1 the loss is the IWAE bound", low=1, high=1000
+        1,
+        "posterior draws for each image; above 1 the loss is the IWAE bound (with beta other "
+        "than 1 a weighted IWAE objective)",
+        low=1,
+        high=1000,
     )
     binarize: bool = setting(
         False, "draw black and white images anew in every step, pixels being probabilities"
@@ -156,6 +163,11 @@ class VAEConfig(TrainingConfig):
         if self.binarize and self.likelihood != "bernoulli":
             raise ConfigError(
                 f"binarize: given with likelihood {self.likelihood!r}; allowed is 'bernoulli'"
+            )
+        if self.kl_warmup >= self.epochs:
+            raise ConfigError(
+                f"kl_warmup: {self.kl_warmup} given with {self.epochs} epochs; allowed is a whole "
+                f"number from 0 to {self.epochs - 1}, so that some are trained at the full weight"
             )
 
 

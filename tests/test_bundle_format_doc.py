@@ -264,10 +264,50 @@ def test_the_example_is_a_manifest() -> None:
     """The document's example, spelled canonically, passes the reader, its own hash included."""
     example = json.loads(block("json"))
     assert manifests.check_manifest(manifests.canonical(example)) == example
-    assert example.keys() == manifests._SECTIONS.keys()
     example["seed"] += 1
     with pytest.raises(BundleError, match="own sha256"):
         manifests.check_manifest(manifests.canonical(example))
+
+
+def structure(values: Any) -> Any:
+    """Members, all the way down to numbers, texts and lists, of which the type alone counts."""
+    if not isinstance(values, dict):
+        return type(values)
+    return {name: structure(value) for name, value in values.items()}
+
+
+def test_the_example_is_what_export_writes_today(exported: dict[str, Path]) -> None:
+    """Every member of it is in the manifest of a run exported now, and no other."""
+    written = json.loads((exported["ae"] / manifests.MANIFEST).read_bytes())
+    assert structure(json.loads(block("json"))) == structure(written)
+
+
+def test_sections_that_are_not_in_every_manifest_are_read_as_the_document_says() -> None:
+    """Scores and health of the document's words pass; without what it asks for they do not."""
+    optional = {names(name)[0] for name, *_ in table(section("Manifest"), "Section, if measured")}
+    assert optional == {"scores", "health"}
+    example = json.loads(block("json"))
+    number = {"value": 1.5, "low": 1, "high": 2}
+    score = number | {"floor": number, "protocol": {"seed": 0}}
+    every_class = {side: [0.5, 0.5] for side in number} | {"protocol": {}}
+    group = {"frechet": score, "class_shares": every_class}
+    scores = {"samples": group, "other_priors": {"fitted": group}, "not_measured": {"holes": "no"}}
+
+    def check(**changed: Any) -> None:
+        values = {name: value for name, value in (example | changed).items() if name != "sha256"}
+        values["sha256"] = manifests.sha256(manifests.canonical(values))
+        manifests.check_manifest(manifests.canonical(values))
+
+    check(scores=scores)
+    for broken in (number, score | {"floor": {}}, score | {"low": [1]}, score | {"value": True}):
+        for place in ({"samples": {"kid": broken}}, {"other_priors": {"x": {"kid": broken}}}):
+            with pytest.raises(BundleError, match="manifest.json: a field is missing or wrong"):
+                check(scores=scores | place)
+    for limit in manifests.LIMITS:
+        with pytest.raises(BundleError, match="manifest.json: "):
+            check(
+                health={name: value for name, value in example["health"].items() if name != limit}
+            )
 
 
 @pytest.mark.parametrize("family", TOYS)

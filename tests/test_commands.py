@@ -177,7 +177,7 @@ def test_the_package_lists_its_commands(capsys):
         (["--image-size", "30"], "image_size: 30 given; allowed is a multiple of 4 from 8 to 128"),
         (["--epochs", "ten"], "epochs: 'ten' given; allowed is a whole number"),
         (["--network", "cnn"], "network: 'cnn' given; allowed is conv or dense"),
-        (["--model", "gan", "--beta", "2"], "beta: a gan has no such setting"),
+        (["--model", "gan", "--beta", "2"], "beta: gan has no such setting"),
         (["--epohcs", "3"], "unrecognized arguments: --epohcs 3"),
         (["--config", "absent.json"], "--config absent.json: cannot be read"),
         (["--dataset", "folder:~nobody-at-all"], "there is no such folder"),

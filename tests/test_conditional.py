@@ -205,4 +205,4 @@ def test_a_data_set_without_labels_is_refused_before_a_run_is_made(family, tmp_p
 
 def test_an_autoencoder_is_not_conditional(capsys):
     assert train_main(["--model", "ae", "--conditional"]) == 2
-    assert "conditional: a ae has no such setting" in capsys.readouterr().err
+    assert "conditional: ae has no such setting" in capsys.readouterr().err

@@ -55,13 +55,20 @@ def test_a_bad_value_is_named_with_what_is_allowed(key, value, allowed):
     assert isinstance(caught.value, ValueError)
 
 
+def test_a_warmup_must_leave_epochs_at_the_full_weight():
+    assert VAEConfig(kl_warmup=19, epochs=20).kl_warmup == 19
+    for epochs in (20, 7):
+        with pytest.raises(ConfigError, match=f"kl_warmup: 20 given .* from 0 to {epochs - 1}"):
+            VAEConfig(kl_warmup=20, epochs=epochs)
+
+
 def test_an_unknown_key_is_answered_with_the_nearest_one():
     with pytest.raises(ConfigError, match="did you mean 'epochs'"):
         load_config({"model": "ae", "epohcs": 3})
 
 
 def test_a_setting_of_another_family_is_refused():
-    with pytest.raises(ConfigError, match="beta: a gan has no such setting"):
+    with pytest.raises(ConfigError, match="beta: gan has no such setting"):
         load_config({"model": "gan", "beta": 2.0})
 
 

@@ -113,21 +113,26 @@ PARSERS = {
     "gensuite.train": lambda words: make_config(parse_args(words)),
     **{
         name: lambda words, name=name: importlib.import_module(name).parse_args(words)
-        for name in ("gensuite.sample", "gensuite.info", "benchmarks.latent_pictures")
+        for name in (
+            *("gensuite.sample", "gensuite.info", "gensuite.verify", "gensuite.doctor"),
+            *("benchmarks.quality", "benchmarks.ablation", "benchmarks.doctor"),
+            "benchmarks.latent_pictures",
+        )
     },
+    "benchmarks.report": lambda words: words and pytest.fail(f"takes no words: {words}"),
     "export": lambda words: importlib.import_module("export.__main__").parse_args(words),
 }
-LECTURE, LATENT_HEALTH = (
-    (ROOT / "docs" / f"{name}.md").read_text() for name in ("lecture", "latent-health")
-)
+DOCUMENTS = {
+    name: (ROOT / "docs" / f"{name}.md").read_text()
+    for name in ("lecture", "latent-health", "benchmarks", "doctor", "bundle-format")
+}
+LECTURE, LATENT_HEALTH = DOCUMENTS["lecture"], DOCUMENTS["latent-health"]
+COMMAND = re.compile(r"(?:^ *|`)(python -m [^`\n]+)", re.MULTILINE)
 
 
-@pytest.mark.parametrize(
-    "line",
-    sorted(set(re.findall(r"(?:^|`)(python -m [^`\n]+)", LECTURE + LATENT_HEALTH, re.MULTILINE))),
-)
-def test_commands_of_lecture_and_latent_health_have_allowed_words(line):
-    _, _, module, *words = shlex.split(line)
+@pytest.mark.parametrize("line", sorted(set(COMMAND.findall("\n".join(DOCUMENTS.values())))))
+def test_commands_of_the_documents_have_allowed_words(line):
+    _, _, module, *words = shlex.split(line, comments=True)
     PARSERS[module](words)
 
 

@@ -94,6 +94,15 @@ def test_a_generator_is_given_the_way_that_its_learning_rate_needs():
         assert diagnose(config, early) == []
 
 
+def test_a_generator_that_waits_for_its_discriminator_is_given_time_for_its_own_steps():
+    """The history counts the discriminator's steps, of which each fifth is the generator's too."""
+    config = GANConfig(discriminator_steps=5)
+
+    assert diagnose(config, history("gan", first_step=4999, sample_spread=0.1)) == []
+    late = history("gan", first_step=5000, sample_spread=0.1)
+    assert codes(config, late) == ["mode_collapse"]
+
+
 def test_a_broken_number_is_named_at_once():
     rows = history("vae", epochs=1, first_step=1, val_loss=np.nan)
     (remark,) = diagnose(VAEConfig(learning_rate=0.5), rows)
@@ -124,10 +133,27 @@ def test_a_run_from_before_the_samples_were_measured_is_examined_by_what_it_has(
     assert diagnose(GANConfig(), []) == []
 
 
+@pytest.mark.parametrize(("code", "config", "ill"), [edge[:3] for edge in EDGES[:-2]])
+def test_a_sign_whose_column_is_missing_is_not_looked_for(code, config, ill):
+    """Whichever of the columns: the run may be of another trainer or of an earlier version."""
+    for column in ("kl", "real_score", "generated_score", "sample_spread", "sample_nearest"):
+        rows = history(config.family, **ill)
+        for row in rows:
+            row.pop(column, None)
+        needed = {"saturated_discriminator": {"real_score", "generated_score"}}
+        needed["duplicate_samples"] = {"sample_spread", "sample_nearest"}
+        told = [] if column in needed.get(code, ill) else [code]
+        assert codes(config, rows) == told
+
+
 @pytest.mark.parametrize(
     ("flags", "values", "remedy"),
     [
         ("--model vae --beta 30", {"kl": 0.1}, "--beta 1"),
+        ("--model vae", {"kl": 0.1}, "--kl-warmup 20"),
+        ("--model vae --epochs 12", {"kl": 0.1}, "--kl-warmup 20 --epochs 40"),
+        ("--model vae --kl-warmup 2", {"kl": 0.1}, "--kl-warmup 4"),
+        ("--model vae --kl-warmup 2 --epochs 4", {"kl": 0.1}, "--kl-warmup 4 --epochs 8"),
         ("--model vae --beta 0.01", {"kl": 99.0}, "--beta 1"),
         ("--model vae --beta 2", {"kl": 99.0}, "--beta 8"),
         ("--model ae --learning-rate 0.1", {"loss": np.inf}, "--learning-rate 0.001"),
@@ -304,6 +330,15 @@ def test_the_benchmark_breaks_every_illness_the_doctor_knows():
         "vae",
         "gan",
     }
+
+
+def test_the_benchmark_keeps_one_record_of_each_training():
+    first, second = {"flags": "--beta 1", "right": False}, {"flags": "--beta 2", "right": True}
+    again = {"flags": "--beta 1", "right": True}
+
+    assert benchmark.merge([first, first, second], [again]) == [again, second]
+    assert benchmark.RESULTS.is_file()
+    assert benchmark.RESULTS.is_absolute()
 
 
 @pytest.mark.slow

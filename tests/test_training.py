@@ -468,7 +468,7 @@ def test_validation_samples_and_export_use_the_averages(conditional_run, conditi
 def test_the_best_weights_of_a_vae_are_averages(tmp_path):
     run = tmp_path / "best"
     flags = ["--model", "vae", "--conditional", "--binarize", "--importance-samples", "3"]
-    flags += ["--kl-warmup", "1", "--image-size", "8", "--batch-size", "256", "--epochs", "1"]
+    flags += ["--kl-warmup", "1", "--image-size", "8", "--batch-size", "256", "--epochs", "2"]
     assert main([*flags, "--ema", "0.5", "--network", "dense", "--run-dir", str(run)]) == 0
     model, _ = restored(run)
     best = list(unpack(newest(run)["best.npz"]).values())

@@ -67,7 +67,7 @@ class HealthReport:
 def health(model: Bundle | Generator | str | Path, *, seed: int = 0) -> HealthReport:
     """Measure the four limits of a model's latent space on the codes in its bundle.
 
-    Takes 1 to 3 seconds for 2,000 codes. For a VAE, one code is drawn from each test image's
+    Takes 1 to 5 seconds. For a VAE, one code is drawn from each test image's
     posterior (stream 17 of ``seed``): its means lie closer together than the codes that the
     decoder was trained on.
 

@@ -108,7 +108,7 @@ def check_manifest(content: bytes) -> dict[str, Any]:
         raise BundleError(
             "schema",
             f"{MANIFEST}: schema {manifest.get('schema')!r}; this version of gensuite reads "
-            f"schema {SCHEMA}, so export the bundle again or use the version that made it",
+            f"schema {SCHEMA}, so use the version that made it, or train and export again",
         )
     for key, kind in _SECTIONS.items():
         if type(manifest.get(key)) is not kind:

@@ -19,7 +19,9 @@ class VAE(GenerativeModel):
 
     loss = reconstruction + beta · KL(q(z|x) ‖ N(0, I)), with reconstruction = -ln p(x|z) at one
     draw z = μ + σ·ε; at beta 1 it is the negative ELBO, an upper bound of -ln p(x). With several
-    draws it is the negative IWAE bound, which is tighter (Burda, Grosse & Salakhutdinov 2016).
+    draws it is, at beta 1, the negative IWAE bound, which is tighter (Burda, Grosse & Salakhutdinov
+    2016). With beta other than 1, and so during a warm-up, it is a weighted IWAE objective, with
+    p(x|z) · (p(z) / q(z|x))^beta in place of the importance weights, and in general no bound.
 
     Args:
         encoder: built ``keras.Model``, ``(batch, h, w, c)`` in [0, 1] → mean and log-variance of

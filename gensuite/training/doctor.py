@@ -26,13 +26,15 @@ NATS_PER_NUMBER = 9.0
 SURE = 0.98
 """Difference of D(x) and D(G(z)), both means, above which the discriminator has won."""
 WAY = 1.0
-"""Steps times learning rate, which is about how far Adam has moved a weight, before which a
-generator may still be showing one kind of image on its way to many."""
+"""A generator's own steps times its learning rate, which is about how far Adam has moved a weight,
+before which it may still be showing one kind of image on its way to many."""
 SPREAD = 0.5
 """Spread of samples, relative to real images, below which they are of one kind."""
 NEAREST = 0.06
 """Distance to the nearest sample, as a share of the spread and relative to real images, below
 which it is the same again."""
+WARMUP = 20
+"""Epochs of KL warm-up for a training that had none."""
 ROOM = 8
 """Numbers in a code that leave room for images of many kinds."""
 LEARNING_RATE = 1e-3
@@ -75,8 +77,8 @@ def diagnose(config: TrainingConfig, rows: Sequence[Row]) -> list[Remark]:
 
     Args:
         config: the run's settings.
-        rows: one for each epoch so far, as ``history.csv`` has them. A sign whose column is
-            missing is not looked for.
+        rows: one for each epoch so far, as ``history.csv`` has them, with ``epoch`` and ``step``.
+            A sign whose column is missing is not looked for.
 
     Returns:
         At most one remark, empty for a healthy run: where an illness brings others with it (the
@@ -113,30 +115,36 @@ def _nan(config: TrainingConfig, row: Row) -> Finding | None:
 
 def _posterior_collapse(config: TrainingConfig, row: Row) -> Finding | None:
     """KL(q(z|x) ‖ p(z)), averaged over x, is no less than what a code tells of its image."""
-    if not (isinstance(config, VAEConfig) and _settled(config, row) and row["kl"] < ONE_BIT):
+    if not (isinstance(config, VAEConfig) and _settled(config, row)):
         return None
-    seen = f"kl {row['kl']:.2g} nats, less than one bit: codes tell nothing of the images"
+    kl = row.get("kl", math.nan)
+    if not kl < ONE_BIT:
+        return None
+    seen = f"kl {kl:.2g} nats, less than one bit: codes tell nothing of the images"
     if config.beta > 1:
         return Finding(
             seen,
             f"beta {config.beta:g} makes every nat of a code cost more than it saves",
             "--beta 1",
         )
+    warmup = 2 * config.kl_warmup or WARMUP
+    longer = f" --epochs {2 * warmup}" if warmup >= config.epochs else ""
     return Finding(
         seen,
         "the KL divergence was at full weight before the decoder had learned to use codes",
-        "--kl-warmup 20",
+        f"--kl-warmup {warmup}{longer}",
     )
 
 
 def _kl_scale(config: TrainingConfig, row: Row) -> Finding | None:
     if not (isinstance(config, VAEConfig) and _settled(config, row)):
         return None
-    each = row["kl"] / config.latent_dim
+    kl = row.get("kl", math.nan)
+    each = kl / config.latent_dim
     if not each > NATS_PER_NUMBER:
         return None
     return Finding(
-        f"kl {row['kl']:.3g} nats, {each:.3g} for each of {config.latent_dim} numbers: posteriors "
+        f"kl {kl:.3g} nats, {each:.3g} for each of {config.latent_dim} numbers: posteriors "
         "are needles outside of the prior, and samples from it are none of the data",
         f"beta {config.beta:g} counts the KL divergence less than the likelihood, as averaging one "
         "over pixels and summing the other does",
@@ -149,7 +157,8 @@ def _saturated_discriminator(config: TrainingConfig, row: Row) -> Finding | None
         return None
     if config.loss == "wgan_gp":  # its critic gives no probability
         return None
-    if not row["real_score"] - row["generated_score"] > SURE:
+    real, generated = (row.get(f"{name}_score", math.nan) for name in ("real", "generated"))
+    if not real - generated > SURE:
         return None
     rate, judge = config.learning_rate, config.discriminator_learning_rate or config.learning_rate
     if judge > rate and rate < LEARNING_RATE / 10:
@@ -165,8 +174,7 @@ def _saturated_discriminator(config: TrainingConfig, row: Row) -> Finding | None
         cause = "the discriminator is too strong, or has learned the images by heart"
         remedy = f"--discriminator-learning-rate {judge / 4:g}"
     return Finding(
-        f"D(x) {row['real_score']:.3f} and D(G(z)) {row['generated_score']:.3f}, apart by more "
-        f"than {SURE:g}",
+        f"D(x) {real:.3f} and D(G(z)) {generated:.3f}, apart by more than {SURE:g}",
         cause,
         remedy,
     )
@@ -175,7 +183,7 @@ def _saturated_discriminator(config: TrainingConfig, row: Row) -> Finding | None
 def _mode_collapse(config: TrainingConfig, row: Row) -> Finding | None:
     if not (isinstance(config, GANConfig) and _settled(config, row)):
         return None
-    moved = row["step"] * config.learning_rate
+    moved = row["step"] // config.discriminator_steps * config.learning_rate
     if not (moved >= WAY and row.get("sample_spread", math.nan) < SPREAD):
         return None
     return Finding(
