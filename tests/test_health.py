@@ -11,9 +11,9 @@ from gensuite import info
 from gensuite.errors import BundleError, InputError
 from gensuite.inference import bundle as bundles
 from gensuite.inference import latent_statistics as statistics
-from gensuite.inference.health import draw_codes, measure
+from gensuite.inference.health import measure
 from gensuite.inference.holes import Whitening, hole_codes, in_hole, nearest
-from gensuite.inference.latents import standard_normal
+from gensuite.inference.latents import draw_codes, standard_normal
 from gensuite.inference.manifest import LIMITS
 from tests.conftest import BUNDLES, parts_of, python
 from tests.test_walls import REFUSE
