@@ -15,9 +15,10 @@ from PIL import Image, ImageDraw, ImageFont
 from gensuite.console import Parser, command
 from gensuite.errors import InputError
 from gensuite.inference.generator import Generator, load
-from gensuite.inference.health import draw_codes, health
+from gensuite.inference.health import health
 from gensuite.inference.holes import Whitening, in_hole
 from gensuite.inference.images import png, to_uint8
+from gensuite.inference.latents import draw_codes
 from gensuite.inference.manifest import ENCODER_OUTPUTS
 from gensuite.storage import write_file
 
@@ -58,7 +59,7 @@ class Space:
                 f"{generator.bundle.latent_size} numbers; allowed is an AE or a VAE with 2"
             )
         self.generator = generator
-        arrays = generator.bundle.arrays("codes.npz")
+        arrays = generator.bundle.codes
         self.codes, self.labels = draw_codes(arrays, seed=0), arrays["labels"]
         self.gaussian = Whitening.fit(self.codes)
         self.standard = generator.bundle.default_prior == "standard"

@@ -141,12 +141,15 @@ def _health(facts: Mapping[str, Any]) -> str:
     if "health" not in facts:
         return "Not measured: it needs 20 test images with codes that differ."
     health = facts["health"]
-    sentences = "\n".join(f"- {health[limit]['sentence']}" for limit in LIMITS)
+    sentences = [health[limit]["sentence"] for limit in LIMITS]
+    if "holes" in facts.get("scores", {}):
+        sentences.append(_holes(facts["scores"]["holes"]))
+    listed = "\n".join(f"- {sentence}" for sentence in sentences)
     protocol = health["protocol"]
     return f"""Of {protocol["codes"]:,} test images ({protocol["drawn"]}), seed {protocol["seed"]}.
 Of the numbers in bold, lower is better.
 
-{sentences}
+{listed}
 
 {_table(("number", "value", "95% interval", "N(0, I) draws"), _health_rows(health))}
 
@@ -155,6 +158,17 @@ Measured again, and explained in the suite's docs/latent-health.md:
 ```sh
 python -m gensuite.info artifacts/{facts["name"]} --health
 ```"""
+
+
+def _holes(scores: Mapping[str, Any]) -> str:
+    unsure, entropy = scores["unsure"], scores["entropy"]
+    low, high = unsure["low"], unsure["high"]
+    return (
+        f"What holes decode to: the classifier is unsure of {unsure['value']:.1%} of it "
+        f"({low:.1%} to {high:.1%}), and of {unsure['floor']['value']:.1%} of real test images. "
+        f"Its mean entropy is {entropy['value']:.3g} nats, and {entropy['floor']['value']:.3g} for "
+        "real ones."
+    )
 
 
 def _health_rows(health: Mapping[str, Any]):

@@ -15,7 +15,7 @@ from gensuite.data.splits import ImageData, open_dataset
 from gensuite.errors import ConfigError, RunError
 from gensuite.models import FAMILIES, GenerativeModel, build_model
 from gensuite.training.doctor import Remark, diagnose
-from gensuite.training.encodings import MIXTURE, encode_splits
+from gensuite.training.encodings import encode_splits
 from gensuite.training.runs import Run, environment
 from gensuite.training.state import Progress, load_model
 
@@ -70,8 +70,7 @@ def from_run(path: Path) -> Trained:
         )
         progress = load_model(run, model)
         encodings = run.read_encodings()
-        # An earlier version's encodings have no mixture.
-        if hasattr(model, "encode") and f"{MIXTURE}weights" not in (encodings or {}):
+        if hasattr(model, "encode") and encodings is None:
             data = open_dataset(run.config)
             run.check_data(data.describe())
             encodings = encode_splits(model, data)

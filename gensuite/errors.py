@@ -55,7 +55,7 @@ class ParityError(GensuiteError, ValueError):
 
 
 class MetricError(GensuiteError, ValueError):
-    """A metric cannot be measured: its classifier is not the pinned one, or images are too few."""
+    """A metric cannot be measured: its classifier is not the pinned one."""
 
 
 class DivergedError(GensuiteError, ValueError):

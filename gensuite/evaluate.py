@@ -74,16 +74,19 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Measure, write a run's scores, and print them."""
+    from gensuite.training.runs import Run
+
+    # Refuses what is no run before TensorFlow loads.
+    run_ = None if _is_bundle(args.model) else Run.open(args.model)
     with quiet_start():
         from gensuite.metrics.subjects import BundleSubject, RunSubject
         from gensuite.training import devices
-        from gensuite.training.runs import Run
 
         devices.use_exact_float32()
-    if _is_bundle(args.model):
+    if run_ is None:
         scores = measure(BundleSubject(args.model, args.data_dir, args.raw_dir), args)
     else:
-        with closing(Run.open(args.model)) as run_:
+        with closing(run_):
             run_.lock()
             subject = RunSubject(run_, args.data_dir, args.raw_dir)
             scores = measure(subject, args)
@@ -149,14 +152,13 @@ def _add_reconstruction(scores: dict, skipped: dict, subject: Any, args: Any) ->
         return
     data = subject.data
     test = data.images["test"]
-    conditional = subject.labels(1, args.seed) is not None
-    labels = data.labels["test"].astype(np.int32) if conditional else None
+    labels = data.labels["test"].astype(np.int32) if subject.classes else None
     found = reconstruction_scores(test, subject.reconstruct, labels, args.seed)
     side = window(test.shape[1:3])
     protocol = {
         "code": "the posterior's mean" if subject.family == "vae" else "the encoder's",
         "pixels": "in [0, 1], not binarized",
-        "class": _CLASS[conditional],
+        "class": _CLASS[subject.classes > 0],
         "ssim_window": f"Gaussian, {side}x{side}, deviation 1.5",
     }
     scores["reconstruction"] = _entries(found, subject, args, images=len(test), **protocol)
@@ -164,7 +166,7 @@ def _add_reconstruction(scores: dict, skipped: dict, subject: Any, args: Any) ->
 
 def _add_samples(scores: dict, skipped: dict, subject: "Subject", args: Any) -> None:
     from gensuite.metrics.features import PINNED, Classifier
-    from gensuite.metrics.samples import LEAST_IMAGES, SampleJudge
+    from gensuite.metrics.samples import SampleJudge
     from gensuite.metrics.subjects import sample
 
     data = subject.data
@@ -172,9 +174,6 @@ def _add_samples(scores: dict, skipped: dict, subject: "Subject", args: Any) -> 
     if classifier is None:
         known = ", ".join(PINNED)
         skipped["features"] = f"no classifier of {data.name} ships, only of {known}"
-    elif len(data.images["test"]) < LEAST_IMAGES:
-        classifier = None
-        skipped["features"] = f"needs at least {LEAST_IMAGES} test images"
     judge = SampleJudge(data, classifier, args.samples, args.seed)
     for prior in subject.priors:
         images, labels = sample(subject, args.samples, seed=args.seed, prior=prior)
@@ -191,22 +190,24 @@ def _add_samples(scores: dict, skipped: dict, subject: "Subject", args: Any) -> 
 def _add_holes(
     scores: dict, skipped: dict, subject: "Subject", judge: "SampleJudge", args: Any
 ) -> None:
-    """How unsure the classifier is of what the latent holes decode to."""
-    from gensuite.inference.health import draw_codes
+    """How unsure the classifier is of what the holes of the model's own prior decode to."""
     from gensuite.inference.holes import hole_codes
+    from gensuite.inference.latents import draw_codes
     from gensuite.metrics.subjects import decode
 
     if subject.family == "gan":
         skipped["holes"] = "a GAN has no codes, and so no holes between them"
         return
     try:
-        z = hole_codes(draw_codes(subject.encodings, args.seed), _HOLES, args.seed)
+        codes = draw_codes(subject.encodings, args.seed)
+        z = hole_codes(codes, _HOLES, args.seed, prior=subject.priors[0])
     except InputError as error:
         skipped["holes"] = str(error)
         return
     found = judge.unsure(decode(subject, z, subject.labels(len(z), args.seed)))
     for score in found.values():
-        score["protocol"]["codes"] = "from the holes of latent health: see gensuite.inference.holes"
+        score["protocol"]["prior"] = subject.priors[0]
+        score["protocol"]["codes"] = "its draws in the holes of latent health"
     if found:
         scores["holes"] = found
 

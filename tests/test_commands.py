@@ -139,8 +139,8 @@ def test_info_describes_one_bundle(any_toy, capsys):
         assert words in output
 
 
-COMMANDS = ["gensuite", "gensuite.train", "gensuite.doctor", "gensuite.sample"]
-COMMANDS += ["gensuite.verify", "gensuite.info"]
+COMMANDS = ["gensuite", "gensuite.train", "gensuite.evaluate", "gensuite.doctor"]
+COMMANDS += ["gensuite.sample", "gensuite.verify", "gensuite.info"]
 
 
 @pytest.mark.parametrize("module", [*COMMANDS, "export", "export.contact_sheet"])
@@ -197,6 +197,20 @@ def test_bad_words_to_train_are_one_line_and_exit_2_before_tensorflow(flags, sai
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
     assert said in line
+
+
+def test_evaluate_refuses_what_is_no_run_before_tensorflow(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    script = (
+        "import sys; from gensuite.evaluate import main; code = main(sys.argv[1:]); "
+        "assert 'tensorflow' not in sys.modules; sys.exit(code)"
+    )
+    words = python("-c", script, str(tmp_path))
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "was stopped before it began" in line
 
 
 def test_a_model_of_a_wrong_kind_in_a_config_file_is_refused(tmp_path, capsys):

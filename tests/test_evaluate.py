@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from export.__main__ import main as export
@@ -13,6 +14,7 @@ from gensuite.evaluate import main
 from gensuite.inference import bundle as bundles
 from gensuite.inference.manifest import canonical, check_manifest, sha256
 from gensuite.info import description
+from gensuite.metrics.subjects import BundleSubject, RunSubject
 from gensuite.scores import check_scores, groups
 from gensuite.train import main as train
 from gensuite.training.runs import Run
@@ -106,6 +108,20 @@ def test_the_same_seed_gives_the_same_scores(measured, capfd):
     assert strict(capfd.readouterr().out) == strict(before)
 
 
+def expect_alike(again, run):
+    """Every group but the likelihood, of a bundle within the intervals of its run."""
+    ours, theirs = (dict(groups(scores)) for scores in (again, run))
+    theirs.pop("likelihood", None)
+    assert ours.keys() == theirs.keys()
+    for title, group in theirs.items():
+        assert ours[title].keys() == group.keys()
+        for name, score in group.items():
+            if name != "class_shares":
+                value = ours[title][name]["value"]
+                assert score["low"] <= value <= score["high"], (title, name)
+            assert ours[title][name]["protocol"] == score["protocol"]
+
+
 def test_a_bundle_gives_the_scores_of_its_run_and_is_left_alone(measured, scored_bundle, capfd):
     before = fingerprint(scored_bundle)
     run = strict((measured["vae"] / "scores.json").read_text())
@@ -115,13 +131,45 @@ def test_a_bundle_gives_the_scores_of_its_run_and_is_left_alone(measured, scored
     again = strict(capfd.readouterr().out)
     assert fingerprint(scored_bundle) == before
     assert "evaluate its run" in again["not_measured"]["likelihood"]
-    for group in ("samples", "reconstruction"):
-        assert again[group].keys() == run[group].keys()
-        for name, score in run[group].items():
-            if name != "class_shares":
-                assert score["low"] <= again[group][name]["value"] <= score["high"], name
-            assert again[group][name]["protocol"] == score["protocol"]
+    assert again["holes"]["unsure"]["protocol"]["prior"] == "standard"
+    assert again["other_priors"].keys() == run["other_priors"].keys() == {"fitted"}
+    expect_alike(again, run)
     assert again["samples"]["frechet"]["floor"] == run["samples"]["frechet"]["floor"]
+
+
+def test_an_autoencoders_bundle_gives_the_scores_of_its_run(measured, exported, capfd):
+    run = strict((measured["ae"] / "scores.json").read_text())
+
+    assert main([str(exported["ae"]), *QUICK, "--json"]) == 0
+
+    again = strict(capfd.readouterr().out)
+    assert again["holes"]["unsure"]["protocol"]["prior"] == "gaussian"
+    expect_alike(again, run)
+
+
+def test_a_conditional_run_and_its_bundle_agree(
+    conditional_run, conditional_bundle, tmp_path, capfd
+):
+    path = tmp_path / "cgan"
+    shutil.copytree(conditional_run, path)
+    assert main([str(path), *QUICK, "--json"]) == 0
+    run = strict(capfd.readouterr().out)
+    assert main([str(conditional_bundle), *QUICK, "--json"]) == 0
+    again = strict(capfd.readouterr().out)
+
+    expect_alike(again, run)
+    agreement = again["samples"]["agreement"]
+    # Four epochs teach it little, and the classifier knows nearly all real images.
+    assert agreement["value"] < agreement["floor"]["low"]
+    assert agreement["protocol"]["samples"] == 300
+
+    subjects = RunSubject(Run.open(path)), BundleSubject(conditional_bundle)
+    labels = [subject.labels(200, 7) for subject in subjects]
+    codes = [subject.draw(200, 7, "standard") for subject in subjects]
+    assert subjects[0].classes == subjects[1].classes == 10
+    assert np.array_equal(*labels)
+    assert len(np.unique(labels[0])) == 10
+    assert np.array_equal(*codes)
 
 
 def test_export_carries_the_scores_into_manifest_card_and_info(measured, scored_bundle):
@@ -136,6 +184,10 @@ def test_export_carries_the_scores_into_manifest_card_and_info(measured, scored_
     assert value in line
     assert line.endswith(f"| {floor} |")
     assert "python -m gensuite.evaluate artifacts/" in card
+    _, _, health = card.partition("## Latent health")
+    unsure = scores["holes"]["unsure"]
+    assert f"the classifier is unsure of {unsure['value']:.1%} of it" in health
+    assert f"and of {unsure['floor']['value']:.1%} of real test images" in health
     assert scores["samples"]["frechet"]["protocol"]["classifier"] in card
     assert value in description(bundle)
 

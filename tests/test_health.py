@@ -8,12 +8,13 @@ import pytest
 
 import gensuite
 from gensuite import info
+from gensuite.arrays import pack, unpack
 from gensuite.errors import BundleError, InputError
 from gensuite.inference import bundle as bundles
 from gensuite.inference import latent_statistics as statistics
-from gensuite.inference.health import draw_codes, measure
+from gensuite.inference.health import measure
 from gensuite.inference.holes import Whitening, hole_codes, in_hole, nearest
-from gensuite.inference.latents import standard_normal
+from gensuite.inference.latents import draw_codes, standard_normal
 from gensuite.inference.manifest import LIMITS
 from tests.conftest import BUNDLES, parts_of, python
 from tests.test_walls import REFUSE
@@ -96,6 +97,7 @@ def test_shifted_codes_are_caught_as_off_centre():
     assert own.off_centre.headline.value == pytest.approx(0.5, abs=0.02)  # 1 / √(1² + 3)
     assert own.off_centre.details["asymmetry_raw"].p == pytest.approx(1 / (1 + statistics.FLIPS))
     assert own.off_centre.details["asymmetry_whitened"].place == "inside"
+    assert own.off_centre.details["asymmetry_whitened"].p is None
     assert "empty" in beyond_the_band(report_on(codes / 3))  # N(0, I) reaches farther
 
 
@@ -269,6 +271,42 @@ def test_holes_are_where_no_code_is():
     assert not np.array_equal(drawn, hole_codes(codes, 40, seed=2))
 
 
+def test_holes_are_those_of_the_prior_that_is_asked_for():
+    codes = ring(500) / 2 + 1
+    own, standard = (hole_codes(codes, 200, 1, prior=name) for name in ("gaussian", "standard"))
+
+    assert in_hole(codes, own).all()
+    assert in_hole(codes, standard).all()
+    # The ring, of radius 0.7, is emptiest in its middle; N(0, I) lies mostly outside of it.
+    assert np.median(np.linalg.norm(own - 1, axis=1)) < 0.7
+    assert np.median(np.linalg.norm(standard - 1, axis=1)) > 1
+
+
+@pytest.mark.parametrize("size", [2, 8])
+def test_small_classes_have_finite_intervals_and_smaller_ones_are_left_out(size):
+    labels = np.repeat([0, 1, 2, 3], [16, 17, 30, 15])
+    report = report_on(normal(78, size), labels=labels)
+    classes, _ = statistics.measurable_classes(labels, size)
+
+    assert classes == [0, 1, 2]
+    numbers = (report.uneven.headline, report.uneven.details["widest_to_narrowest"])
+    for number in numbers:
+        assert np.isfinite([*number.interval, *number.band]).all()
+        assert number.interval[0] <= number.value <= number.interval[1] < 10
+    assert json.dumps(report.to_dict(), allow_nan=False)
+    few = report_on(normal(45, 2), labels=np.repeat([0, 1, 2], 15))
+    assert few.uneven.headline is None
+
+
+def test_halves_of_classes_hold_half_of_every_class():
+    labels = np.repeat([-1, 0, 1], [5, 16, 31])
+    masks = statistics.half_samples_of_classes(np.random.default_rng(0), labels)
+
+    for label, half in ((-1, 2), (0, 8), (1, 15)):
+        assert (masks[:, labels == label].sum(axis=1) == half).all()
+    assert len(np.unique(masks, axis=0)) == statistics.HALVES
+
+
 def test_without_labels_unevenness_is_not_available():
     report = report_on(normal(100, 2), labels=np.full(100, -1))
 
@@ -357,6 +395,32 @@ def test_a_bundle_whose_health_is_no_report_is_refused(tmp_path):
             BundleError, match="field is missing or wrong|sentence of latent health"
         ):
             bundles.write(tmp_path / "bad", facts | {"health": health}, files, replace=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"mean": None}, "codes.npz: no array mean"),
+        ({"labels": None}, "codes.npz: no array labels"),
+        ({"labels": np.zeros(30, int)}, "codes.npz: mean is float16 of shape"),
+        ({"log_variance": np.zeros((297, 3))}, "codes.npz: log_variance is float64 of shape"),
+        ({"mean": np.zeros((297, 2), int)}, "codes.npz: mean is int64"),
+        ({"labels": np.zeros(297)}, "codes.npz: labels are float64"),
+        ({"labels": np.zeros((297, 1), int)}, "codes.npz: labels are int64 of shape"),
+    ],
+)
+def test_a_bundle_whose_codes_are_not_those_of_its_model_is_refused(change, said, tmp_path, capsys):
+    facts, files = parts_of(bundles.read(BUNDLES / "toy-vae"))
+    arrays = {**unpack(files["codes.npz"]), **change}
+    kept = {name: array for name, array in arrays.items() if array is not None}
+    path = tmp_path / "vae"
+    bundles.write(path, facts, files | {"codes.npz": pack(kept)}, replace=False)
+
+    with pytest.raises(BundleError, match=said) as caught:
+        gensuite.health(path)
+    assert caught.value.code == "model"
+    assert info.main([str(path), "--health"]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_health_is_measured_where_heavy_packages_refuse_to_import():

@@ -21,8 +21,10 @@ from gensuite.data.splits import open_dataset
 from gensuite.errors import RunError, RunNotFoundError
 from gensuite.inference.images import grid
 from gensuite.inference.latents import standard_normal
+from gensuite.inference.priors import MixturePrior
 from gensuite.models import build_model
 from gensuite.train import main
+from gensuite.training.encodings import fit_mixture
 from gensuite.training.loop import Trainer
 from gensuite.training.runs import Run
 from gensuite.training.state import restore
@@ -492,3 +494,26 @@ def test_more_discriminator_steps_than_an_epoch_has_are_refused(tmp_path, capsys
 
     assert "an epoch has 21 steps" in capsys.readouterr().err
     assert not run.exists()
+
+
+@pytest.mark.parametrize(("size", "full"), [(3, True), (64, True), (65, False)])
+def test_a_mixture_has_the_moments_of_the_codes(size, full):
+    """Each round of EM ends with the mean and (co)variances of the data, of whatever components."""
+    mix = np.random.default_rng(1).standard_normal((size, size))
+    codes = standard_normal(1500, size, seed=0) @ mix
+    codes[::3] += 4
+    mixture = fit_mixture(codes.astype(np.float32), seed=0)
+    covariances = mixture.factors @ mixture.factors.transpose(0, 2, 1)
+    second = covariances + mixture.means[:, :, None] * mixture.means[:, None, :]
+    mean = mixture.weights @ mixture.means
+    found = np.einsum("k,kij->ij", mixture.weights, second) - np.outer(mean, mean)
+    expected = np.cov(codes, rowvar=False, ddof=0)
+    scale = np.diag(expected).mean()
+
+    np.testing.assert_allclose(mean, codes.mean(axis=0), atol=1e-3 * np.sqrt(scale))
+    if full:
+        np.testing.assert_allclose(found, expected, atol=1e-4 * scale)
+    else:
+        np.testing.assert_allclose(np.diag(found), np.diag(expected), atol=1e-4 * scale)
+        assert (mixture.factors == mixture.factors * np.eye(size)).all()
+    assert MixturePrior.from_arrays(mixture.to_arrays()).size == size

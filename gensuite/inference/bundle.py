@@ -12,11 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 from numpy.typing import NDArray
 
 from gensuite.arrays import unpack
 from gensuite.errors import BundleError, BundleNotFoundError
 from gensuite.inference.manifest import (
+    ENCODER_OUTPUTS,
     MANIFEST,
     SCHEMA,
     canonical,
@@ -88,6 +90,38 @@ class Bundle:
         except ValueError as error:
             raise BundleError("model", f"prior.npz: {error}") from None
         return prior
+
+    @cached_property
+    def codes(self) -> dict[str, NDArray[Any]]:
+        """The arrays of ``codes.npz``: ``labels``, and the encoder's outputs for test images.
+
+        Empty for a GAN.
+
+        Raises:
+            BundleError: ``codes.npz`` does not hold codes of this model and their labels.
+        """
+        if "codes.npz" not in self.files:
+            return {}
+        arrays = self.arrays("codes.npz")
+        outputs = ENCODER_OUTPUTS[self.family]
+        if missing := {"labels", *outputs} - arrays.keys():
+            raise BundleError("model", f"codes.npz: no array {', '.join(sorted(missing))}")
+        labels = arrays["labels"]
+        for name in outputs:
+            shape, kind = arrays[name].shape, arrays[name].dtype
+            if shape != (labels.size, self.latent_size) or not np.issubdtype(kind, np.floating):
+                raise BundleError(
+                    "model",
+                    f"codes.npz: {name} is {kind} of shape {shape} beside {labels.size} labels, "
+                    f"and codes of this model have {self.latent_size} numbers",
+                )
+        if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+            raise BundleError(
+                "model",
+                f"codes.npz: labels are {labels.dtype} of shape {labels.shape}; one whole number "
+                "for each code is allowed",
+            )
+        return arrays
 
     @property
     def priors(self) -> tuple[str, ...]:

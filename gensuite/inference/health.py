@@ -30,8 +30,7 @@ from gensuite.errors import InputError
 from gensuite.inference import limits
 from gensuite.inference.bundle import Bundle
 from gensuite.inference.generator import Generator, load
-from gensuite.inference.holes import POSTERIOR_STREAM, Array
-from gensuite.inference.latents import MAX_SEED, is_whole, standard_normal
+from gensuite.inference.latents import MAX_SEED, draw_codes, is_whole
 from gensuite.inference.limits import Decode, Limit, Sample
 from gensuite.inference.manifest import ENCODER_OUTPUTS, LIMITS, NAMES
 from gensuite.inference.runtime import OnnxBackend
@@ -95,7 +94,7 @@ def health(model: Bundle | Generator | str | Path, *, seed: int = 0) -> HealthRe
     if bundle.classes:
         decode = classes_in_turn(lambda z, label: model.decode(z, label=label), bundle.classes)
     return measure(
-        bundle.arrays("codes.npz"),
+        bundle.codes,
         decode,
         prior=bundle.default_prior,
         class_names=bundle.manifest["dataset"].get("class_names", ()),
@@ -156,16 +155,3 @@ def classes_in_turn(decode: Callable[[Any, int], Any], classes: int) -> Decode:
     """
     labels = itertools.cycle(range(classes))
     return lambda z: decode(z, next(labels))
-
-
-def draw_codes(arrays: Mapping[str, NDArray[Any]], seed: int) -> Array:
-    """The codes of ``codes.npz``; of a VAE, one seeded draw from each posterior.
-
-    Returns:
-        ``(count, size)`` float64.
-    """
-    if "z" in arrays:
-        return np.asarray(arrays["z"], np.float64)
-    mean, log_variance = (np.asarray(arrays[key], float) for key in ("mean", "log_variance"))
-    noise = standard_normal(*mean.shape, seed=seed, stream=POSTERIOR_STREAM)
-    return np.asarray(mean + np.exp(log_variance / 2) * noise)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gensuite.errors import InputError
-from gensuite.inference.latents import Codes, standard_normal
+from gensuite.inference.latents import PRIOR_STREAM, Codes, standard_normal
 
 Array = NDArray[np.float64]
 Nearest = tuple[Array, NDArray[np.intp]]
@@ -21,10 +21,6 @@ Nearest = tuple[Array, NDArray[np.intp]]
 QUANTILE = 0.95
 """A hole begins where 95% of the codes have had a neighbour: N(0, I) draws lie in holes of other
 N(0, I) draws 5% of the time."""
-
-PRIOR_STREAM = 16
-POSTERIOR_STREAM = 17
-"""Streams of a seed: prior draws, and a VAE's posterior draws. Sampling has the first ones."""
 
 _DRAWS = 512
 _CHUNK = 64
@@ -155,15 +151,15 @@ def in_hole(codes: NDArray[Any], points: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(nearest(whitening.whiten(points), white)[0][:, 0] > threshold(white))
 
 
-def hole_codes(codes: NDArray[Any], count: int, seed: int) -> Codes:
-    """Draw codes from the holes: from the Gaussian of ``codes``, kept where :func:`in_hole`.
-
-    For a VAE that Gaussian is close to N(0, I), and it is the prior of an AE.
+def hole_codes(codes: NDArray[Any], count: int, seed: int, *, prior: str = "gaussian") -> Codes:
+    """Draw codes from the holes: from a prior, kept where :func:`in_hole`.
 
     Args:
         codes: ``(number, size)``, of an encoder.
         count: how many to give.
         seed: from 0 to 2^32 - 1.
+        prior: ``"standard"`` for N(0, I), and otherwise the Gaussian of ``codes``: those that
+            ``gensuite.health`` reports as empty are the holes of the model's own prior.
 
     Returns:
         ``(count, size)`` float32.
@@ -175,14 +171,16 @@ def hole_codes(codes: NDArray[Any], count: int, seed: int) -> Codes:
     whitening = Whitening.fit(codes)
     white = whitening.whiten(codes)
     limit = threshold(white)
-    used = whitening.used
-    found = np.empty((0, used))
+    size = len(whitening.mean) if prior == "standard" else whitening.used
+    found = np.empty((0, size))
     for first in range(0, _MAX_DRAWS, _DRAWS):
-        draws = standard_normal(_DRAWS, used, seed=seed, first=first, stream=PRIOR_STREAM)
+        draws = standard_normal(_DRAWS, size, seed=seed, first=first, stream=PRIOR_STREAM)
         points = draws.astype(np.float64)
-        found = np.concatenate([found, points[nearest(points, white)[0][:, 0] > limit]])
+        white_points = whitening.whiten(points) if prior == "standard" else points
+        found = np.concatenate([found, points[nearest(white_points, white)[0][:, 0] > limit]])
         if len(found) >= count:
-            return np.asarray(whitening.colour(found[:count]), np.float32)
+            drawn = found[:count] if prior == "standard" else whitening.colour(found[:count])
+            return np.asarray(drawn, np.float32)
     raise InputError(
         f"count: {count} codes in holes asked for; {len(found)} found in {_MAX_DRAWS:,} draws"
     )

@@ -6,6 +6,7 @@ the code of image 7 is the same in every batch, shard and worker. ``docs/bundle-
 the recipe up for other languages.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ Codes = NDArray[np.float32]
 Words = NDArray[np.uint32]
 
 CODE_STREAM, LABEL_STREAM, COMPONENT_STREAM = 0, 1, 2
+PRIOR_STREAM, POSTERIOR_STREAM = 16, 17
+"""Streams of a seed: those of sampling; then prior and posterior draws that measure a model."""
 MAX_SEED = 2**32 - 1
 MAX_COUNT = 2**32
 MAX_STEPS = 10_000
@@ -98,6 +101,23 @@ def categorical(
     uniform = (word.astype(np.float64) + 0.5) / 2.0**32
     # The last cumulative share is 1 but for rounding.
     return np.searchsorted(np.cumsum(shares)[:-1], uniform, side="right").astype(np.int32)
+
+
+def draw_codes(ports: Mapping[str, NDArray[Any]], seed: int) -> NDArray[np.float64]:
+    """One code for each image: of a VAE a draw from its posterior, on stream 17 of the seed.
+
+    Args:
+        ports: what the encoder gave: ``z``, or ``mean`` and ``log_variance``, ``(count, size)``.
+        seed: from 0 to 2^32 - 1.
+
+    Returns:
+        ``(count, size)``.
+    """
+    if "z" in ports:
+        return np.asarray(ports["z"], np.float64)
+    mean, log_variance = (np.asarray(ports[key], float) for key in ("mean", "log_variance"))
+    noise = standard_normal(*mean.shape, seed=seed, stream=POSTERIOR_STREAM)
+    return np.asarray(mean + np.exp(log_variance / 2) * noise)
 
 
 def is_whole(value: Any) -> bool:

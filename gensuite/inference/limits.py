@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gensuite.inference import latent_statistics as statistics
-from gensuite.inference.holes import PRIOR_STREAM, Array, Whitening, nearest
+from gensuite.inference.holes import Array, Whitening, nearest
 from gensuite.inference.images import Images
 from gensuite.inference.latent_statistics import Labels, Range
-from gensuite.inference.latents import standard_normal
+from gensuite.inference.latents import PRIOR_STREAM, standard_normal
 
 Decode = Callable[[NDArray[Any]], Images]
 
@@ -114,12 +114,12 @@ def uneven(sample: Sample, labels: Labels, class_names: Sequence[str]) -> Limit:
     """
     classes, size = statistics.measurable_classes(labels, sample.whitening.used)
     if not classes:
-        return Limit(None, "Uneven: not available; it needs labels, at least 2 classes of 8 codes.")
+        return Limit(None, "Uneven: not available; it needs labels, 2 classes or more of 16 codes.")
     white = sample.white[:, :size]
     spreads = statistics.class_spreads(white, labels, classes)
-    halves = [
-        statistics.class_spreads(white[kept], labels[kept], classes) for kept in sample.halves
-    ]
+    # A generator of its own, so that the other limits do not depend on the labels.
+    masks = statistics.half_samples_of_classes(sample.rng.spawn(1)[0], labels)
+    halves = [statistics.class_spreads(white[kept], labels[kept], classes) for kept in masks]
     nulls = [statistics.class_spreads(draws[:, :size], labels, classes) for draws in sample.nulls()]
 
     def number(of: Callable[[Array], float]) -> Number:
@@ -147,8 +147,9 @@ def off_centre(sample: Sample) -> Limit:
     """Off-centre: how far from 0 the mean of the codes is, and how asymmetric about 0 they are.
 
     Headline: :func:`statistics.mean_to_radius` of raw codes; whitening would remove just what is
-    asked for. The asymmetry of whitened codes is that of their shape, with the mean at 0. It is
-    taken over the pairs of at most 500 codes.
+    asked for. The asymmetry of whitened codes is that of their shape, with the mean at 0; it has
+    no p, for a flip of signs would take their mean away from 0, where whitening has put it. Both
+    are taken over the pairs of at most 500 codes.
     """
     value = statistics.mean_to_radius(sample.codes)
     headline = Number(
@@ -177,7 +178,7 @@ def _asymmetry(sample: Sample, chosen: NDArray[np.intp], *, white: bool) -> Numb
         value,
         statistics.interval(value, halves, -1, 1),
         statistics.band(statistics.asymmetry(draws[chosen]) for draws in nulls),
-        statistics.symmetry_p(codes, sample.rng),
+        None if white else statistics.symmetry_p(codes, sample.rng),
     )
 
 

@@ -126,7 +126,8 @@ class MixturePrior:
             self.weights, len(noise), seed=seed, stream=COMPONENT_STREAM, first=first
         )
         # einsum, and not a matrix product, so that a row's bits do not depend on its neighbours.
-        moved = np.einsum(
-            "ij,ikj->ik", noise.astype(np.float64), self.factors[component], optimize=False
-        )
+        moved = np.empty(noise.shape)
+        for index, factor in enumerate(self.factors):
+            rows = component == index  # a factor for each image would take gigabytes
+            moved[rows] = np.einsum("ij,kj->ik", noise[rows].astype(float), factor, optimize=False)
         return np.asarray(self.means[component] + moved, np.float32)

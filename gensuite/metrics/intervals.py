@@ -1,7 +1,10 @@
 """Scores with their sampling noise: the bootstrap (Efron & Tibshirani, 1993), seeded.
 
 Every interval is of 95%. It tells how far a score of other images of the same number would lie,
-and not how another training would do.
+and not how another training would do. Each score's protocol says
+which images were resampled: for recall and coverage the real ones alone, for precision and density
+the samples alone. Other images on both sides would move these more, by about √2 where both sides
+count alike.
 """
 
 from collections.abc import Callable

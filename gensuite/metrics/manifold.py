@@ -24,7 +24,9 @@ def manifold_scores(real: NDArray[Any], generated: NDArray[Any], seed: int) -> d
     a sample lies in, divided by k (it can be above 1), *coverage* the share of real images with a
     sample in their ball.
 
-    The intervals resample the images that are averaged over, the balls being as they are.
+    The intervals resample the images that are averaged over, the balls being as they are: samples
+    for precision and density, real images for recall and coverage. They hold for the images of the
+    other side as they are, and are too narrow for others.
 
     Args:
         real: features ``(count, size)``, more than 5.

@@ -17,8 +17,6 @@ from gensuite.metrics.manifold import (
     nearest_distances,
 )
 
-LEAST_IMAGES = 10
-"""Below this many test images there are not enough neighbours for k = 5."""
 UNSURE_BELOW = 0.5
 _NEAREST_IMAGES = 2000
 """Samples and test images at most whose nearest training images are searched: all of MNIST's would
@@ -190,9 +188,10 @@ _CLASS_MEASURES = {
     "unsure": f"share of images whose likeliest class has a probability below {UNSURE_BELOW}",
     "class_shares": "share of images that the classifier takes for each class",
 }
-_MANIFOLD = _BOOTSTRAP.format(intervals.RESAMPLES, "the images averaged over, balls as they are")
-_PRECISION_PROTOCOL = {"k": PRECISION_NEIGHBOURS, "bootstrap": _MANIFOLD}
-_DENSITY_PROTOCOL = {"k": DENSITY_NEIGHBOURS, "bootstrap": _MANIFOLD}
+_OF_SAMPLES, _OF_REAL = (
+    _BOOTSTRAP.format(intervals.RESAMPLES, f"the {side} alone, balls as they are")
+    for side in ("samples", "real images")
+)
 _PAIR_PROTOCOLS: dict[str, dict[str, Any]] = {
     "frechet": {
         "measure": "squared Fréchet distance between Gaussians of the features",
@@ -204,18 +203,22 @@ _PAIR_PROTOCOLS: dict[str, dict[str, Any]] = {
     },
     "precision": {
         "measure": "share of samples in a real image's ball (Kynkäänniemi 2019)",
-        **_PRECISION_PROTOCOL,
+        "k": PRECISION_NEIGHBOURS,
+        "bootstrap": _OF_SAMPLES,
     },
     "recall": {
         "measure": "share of real images in a sample's ball (Kynkäänniemi 2019)",
-        **_PRECISION_PROTOCOL,
+        "k": PRECISION_NEIGHBOURS,
+        "bootstrap": _OF_REAL,
     },
     "density": {
         "measure": "real balls a sample lies in, divided by k (Naeem 2020)",
-        **_DENSITY_PROTOCOL,
+        "k": DENSITY_NEIGHBOURS,
+        "bootstrap": _OF_SAMPLES,
     },
     "coverage": {
         "measure": "share of real balls with a sample (Naeem 2020)",
-        **_DENSITY_PROTOCOL,
+        "k": DENSITY_NEIGHBOURS,
+        "bootstrap": _OF_REAL,
     },
 }

@@ -31,6 +31,8 @@ class Subject(Protocol):
     name: str
     priors: tuple[str, ...]
     """What its codes can be drawn from; its own comes first."""
+    classes: int
+    """Class labels that a conditional model takes; 0 for one that is not conditional."""
     data: ImageData
     """The splits it was trained with."""
     encodings: dict[str, NDArray[Any]]
@@ -88,6 +90,7 @@ class RunSubject:
             tuple(facts["image_shape"]),
             classes=len(facts.get("class_names", ())),
         )
+        self.classes = self.model.classes
         load_model(run, self.model)
         self.data = open_dataset(_with_places(config, data_dir, raw_dir))
         run.check_data(self.data.describe())
@@ -96,7 +99,7 @@ class RunSubject:
         self._codes = _priors(self.encodings)
         self.priors = _own_first(self.model.prior, self._codes)
         self._decode = tf.function(self.model.decode, reduce_retracing=True)
-        self._reconstruct = tf.function(self.model.__call__, reduce_retracing=True)
+        self._reconstruct = tf.function(self._reconstruction, reduce_retracing=True)
 
     def draw(self, count: int, seed: int, prior: str) -> Codes:
         """See :class:`Subject`."""
@@ -105,7 +108,7 @@ class RunSubject:
 
     def labels(self, count: int, seed: int) -> NDArray[np.int32] | None:
         """See :class:`Subject`."""
-        if not self.model.classes:
+        if not self.classes:
             return None
         shares = np.array(self.data.describe()["class_shares"], np.float64)
         return categorical(shares, count, seed=seed, stream=LABEL_STREAM)
@@ -117,6 +120,10 @@ class RunSubject:
     def reconstruct(self, images: NDArray[np.float32], label: Any) -> NDArray[np.float32]:
         """See :class:`Subject`."""
         return self._reconstruct(tf.constant(images), label).numpy()
+
+    def _reconstruction(self, image, label):
+        # Without its name an AE, which knows no label, would take it for ``training``.
+        return self.model(image) if label is None else self.model(image, label=label)
 
 
 class BundleSubject:
@@ -136,9 +143,10 @@ class BundleSubject:
         self.generator: Generator = load(path, threads=2)
         bundle = self.generator.bundle
         self.family = bundle.family
+        self.classes = bundle.classes
         self.name = str(bundle.manifest["name"])
         self.priors = _own_first(bundle.default_prior, bundle.priors)
-        self.encodings = bundle.arrays("codes.npz") if "codes.npz" in bundle.files else {}
+        self.encodings = bundle.codes
         self.data = open_dataset(_data_config(bundle.manifest, data_dir, raw_dir))
         stated = bundle.manifest["dataset"]["sha256"]
         if (found := self.data.describe()["sha256"]) != stated:
@@ -153,7 +161,7 @@ class BundleSubject:
 
     def labels(self, count: int, seed: int) -> NDArray[np.int32] | None:
         """See :class:`Subject`."""
-        return self.generator.labels(count, seed=seed) if self.generator.bundle.classes else None
+        return self.generator.labels(count, seed=seed) if self.classes else None
 
     def decode(self, z: Codes, label: Any) -> NDArray[np.float32]:
         """See :class:`Subject`."""

@@ -1,7 +1,7 @@
 """What a trained encoder makes of the data: kept in the run, so that export needs no data set."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from gensuite.data.splits import ImageData
-from gensuite.inference.latents import standard_normal
+from gensuite.inference.latents import draw_codes
 from gensuite.inference.priors import GaussianPrior, MixturePrior
 from gensuite.models import GenerativeModel
 
@@ -20,6 +20,7 @@ MIXTURE = "mixture_"
 """Before the names of the fitted mixture's arrays."""
 _COMPONENTS = 10
 _MIXTURE_CODES = 20_000
+_FULL_SIZE = 64
 Encoder = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
@@ -54,24 +55,11 @@ def encode_splits(model: GenerativeModel, data: ImageData) -> dict[str, np.ndarr
     return arrays | {f"{MIXTURE}{name}": array for name, array in mixture.items()}
 
 
-def draw_codes(ports: Mapping[str, np.ndarray], seed: int) -> np.ndarray:
-    """One code for each image: of a VAE a draw from its posterior.
-
-    Args:
-        ports: what the encoder gave, port → ``(count, latent_dim)``.
-        seed: of the draw.
-
-    Returns:
-        ``(count, latent_dim)`` float32.
-    """
-    if "z" in ports:
-        return ports["z"]
-    mean, deviation = ports["mean"], np.exp(0.5 * ports["log_variance"])
-    return mean + deviation * standard_normal(*mean.shape, seed=seed)
-
-
 def fit_mixture(codes: np.ndarray, seed: int) -> MixturePrior:
-    """Fit a mixture of 10 Gaussians with full covariances to codes, by EM from k-means.
+    """Fit a mixture of 10 Gaussians to codes, by EM from k-means.
+
+    Their covariances are full for codes of at most 64 numbers, and diagonal for longer ones: ten
+    full ones of 512 numbers are more than 20,000 codes can tell, and take minutes and megabytes.
 
     Args:
         codes: ``(count, size)``; of more than 20,000 every second, third, and so on is taken.
@@ -81,14 +69,24 @@ def fit_mixture(codes: np.ndarray, seed: int) -> MixturePrior:
     codes = codes[:: -(-len(codes) // _MIXTURE_CODES)].astype(np.float64)
     # Like GaussianPrior.fit: a latent dimension that is never used leaves covariances invertible.
     ridge = 1e-6 * max(float(codes.var(axis=0).mean()), 1e-6)
+    full = codes.shape[1] <= _FULL_SIZE
     mixture = GaussianMixture(
-        min(_COMPONENTS, len(codes)), reg_covar=ridge, random_state=seed % 2**32
+        min(_COMPONENTS, len(codes)),
+        covariance_type="full" if full else "diag",
+        reg_covar=ridge,
+        random_state=seed,
     )
     with warnings.catch_warnings():
         # The likelihood may still be rising after 100 rounds, by amounts that no sample shows.
         warnings.simplefilter("ignore", ConvergenceWarning)
         mixture.fit(codes)
-    return MixturePrior(mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_))
+    covariances = mixture.covariances_
+    factors = (
+        np.linalg.cholesky(covariances)
+        if full
+        else np.sqrt(covariances)[:, :, None] * np.eye(codes.shape[1])
+    )
+    return MixturePrior(mixture.weights_, mixture.means_, factors)
 
 
 def compile_encoder(model: GenerativeModel) -> Encoder:
