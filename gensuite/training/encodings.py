@@ -20,7 +20,7 @@ MIXTURE = "mixture_"
 """Before the names of the fitted mixture's arrays."""
 _COMPONENTS = 10
 _MIXTURE_CODES = 20_000
-_FULL_SIZE = 64
+_FULL_SIZE = 32
 Encoder = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
@@ -58,7 +58,7 @@ def encode_splits(model: GenerativeModel, data: ImageData) -> dict[str, np.ndarr
 def fit_mixture(codes: np.ndarray, seed: int) -> MixturePrior:
     """Fit a mixture of 10 Gaussians to codes, by EM from k-means.
 
-    Their covariances are full for codes of at most 64 numbers, and diagonal for longer ones: ten
+    Their covariances are full for codes of at most 32 numbers, and diagonal for longer ones: ten
     full ones of 512 numbers are more than 20,000 codes can tell, and take minutes and megabytes.
 
     Args:
