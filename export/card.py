@@ -47,7 +47,6 @@ generator = gensuite.load("artifacts/{facts["name"]}")
 images = generator.sample(16, seed=7)  # (16, {", ".join(shape.split("×"))}) float32 in [0, 1]
 ```
 {_FITTED if facts["family"] in ENCODER_OUTPUTS else ""}{_classes(latent["classes"])}
-
 ## Data
 
 {dataset["name"]} {dataset["version"]}: {_counts(dataset)}; {dataset["preparation"]}.
