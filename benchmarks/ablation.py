@@ -10,14 +10,21 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from benchmarks.bench import append_record, call, machine, train_run
+from benchmarks.bench import (
+    RESULTS_FOLDER,
+    append_record,
+    call,
+    machine,
+    parse_shared,
+    read_records,
+    train_run,
+)
 from gensuite import evaluate
 from gensuite.console import Parser, command
 
-RESULTS = Path(__file__).parent / "results" / "ablation.jsonl"
+RESULTS = RESULTS_FOLDER / "ablation.jsonl"
 SEEDS = (0, 1, 2)
 _COMMON = {"dataset": "mnist", "network": "dense", "epochs": 4, "batch_size": 128}
 PLAIN: dict[str, dict[str, Any]] = {
@@ -105,26 +112,13 @@ def read(scores: dict[str, Any], metric: str, prior: str | None) -> float:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = Parser("python -m benchmarks.ablation", "Measure every technique alone.")
-    parser.add_argument("--raw-dir", type=Path, help="folder with mnist/")
-    parser.add_argument("--runs", type=Path, help="of the trainings (default: runs/ablation)")
-    parser.add_argument("--results", type=Path, help=f"JSON lines to append to ({RESULTS})")
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="3 epochs of digits, one seed; runs and results go to runs/quick",
-    )
-    args = parser.parse_args(argv)
-    scratch = Path("runs/quick")
-    args.runs = args.runs or (scratch if args.quick else Path("runs/ablation"))
-    args.results = args.results or (scratch / "ablation.jsonl" if args.quick else RESULTS)
-    return args
+    return parse_shared(parser, argv, "ablation")
 
 
 def run(args: argparse.Namespace) -> None:
     """Measure all techniques that have no record yet."""
     args.results.parent.mkdir(parents=True, exist_ok=True)
-    lines = args.results.read_text().splitlines() if args.results.is_file() else []
-    done = {(record["technique"], record["seed"]) for record in map(json.loads, lines)}
+    done = {(record["technique"], record["seed"]) for record in read_records(args.results)}
     for name, technique in TECHNIQUES.items():
         for seed in SEEDS[:1] if args.quick else SEEDS:
             if (name, seed) in done:

@@ -1,5 +1,6 @@
 """What the benchmarks share: training a preset, scoring it, exporting it, and its neighbours."""
 
+import argparse
 import functools
 import json
 import os
@@ -16,13 +17,14 @@ from PIL import Image
 import gensuite
 from gensuite import evaluate, train
 from gensuite.config import load_config, read_config_file
-from gensuite.console import Main
+from gensuite.console import Main, Parser
 from gensuite.errors import ConfigError, GensuiteError
 from gensuite.inference.generator import Generator
 from gensuite.inference.images import grid
 from gensuite.storage import write_file
 
 PRESETS = Path(__file__).parent / "presets"
+RESULTS_FOLDER = Path(__file__).parent / "results"
 QUICK: dict[str, Any] = {"epochs": 2, "dataset": "digits"}
 QUICK_SAMPLES = 500
 PICTURED = 64
@@ -126,10 +128,8 @@ class Training:
 
     def describe(self) -> dict[str, Any]:
         """Its settings and its time."""
-        config = json.loads((self.path / "config.json").read_text())
-        local = ("data_dir", "raw_dir", "keep", "save_seconds")
-        settings = {name: value for name, value in config.items() if name not in local}
-        return {"settings": settings, "seconds": round(self.seconds, 1)}
+        config = load_config(read_config_file(self.path / "config.json"))
+        return {"settings": config.public_dict(), "seconds": round(self.seconds, 1)}
 
 
 def side_by_side(panels: Sequence[Any]) -> Image.Image:
@@ -183,10 +183,36 @@ def train_run(values: Mapping[str, Any], path: Path) -> None:
         call(train.main, "--config", file.name, "--run-dir", str(path))
 
 
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """The records of a file of JSON lines; none where there is no file."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
 def append_record(path: Path, record: Mapping[str, Any]) -> None:
     """Add a line to a file of JSON lines, which a kill leaves with the line or without it."""
     before = path.read_bytes() if path.is_file() else b""
     write_file(path, before + json.dumps(record, allow_nan=False).encode() + b"\n")
+
+
+def parse_shared(parser: Parser, argv: Sequence[str] | None, name: str) -> argparse.Namespace:
+    """Read a benchmark's command line, with the flags that all share.
+
+    ``runs`` and ``results`` are ``runs/NAME`` and ``benchmarks/results/NAME.jsonl`` when not given,
+    and lie in ``runs/quick`` of a quick call, whose figures do not count.
+    """
+    parser.add_argument("--raw-dir", type=Path, help="folder with mnist/ and fashion_mnist/")
+    parser.add_argument("--runs", type=Path, help=f"of the trainings (default: runs/{name})")
+    parser.add_argument("--results", type=Path, help=f"JSON lines to append to ({name}.jsonl)")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="few steps on digits, to see that all comes out; runs and results in runs/quick",
+    )
+    args = parser.parse_args(argv)
+    scratch = Path("runs/quick")
+    args.runs = args.runs or (scratch if args.quick else Path("runs") / name)
+    args.results = args.results or (scratch if args.quick else RESULTS_FOLDER) / f"{name}.jsonl"
+    return args
 
 
 def call(main: Main, *arguments: str) -> None:

@@ -7,7 +7,6 @@ seed that has no result yet is measured. ``python -m benchmarks.report`` writes 
 """
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -18,14 +17,23 @@ from typing import Any
 import numpy as np
 
 import gensuite
-from benchmarks.bench import PICTURED, Bench, append_record, machine, side_by_side
+from benchmarks.bench import (
+    PICTURED,
+    RESULTS_FOLDER,
+    Bench,
+    append_record,
+    machine,
+    parse_shared,
+    read_records,
+    side_by_side,
+)
 from gensuite.console import Parser, command
 from gensuite.errors import ConfigError
 from gensuite.inference.images import png
 from gensuite.settings import suggestion
 from gensuite.storage import write_file
 
-RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
+RESULTS = RESULTS_FOLDER / "quality.jsonl"
 IMAGE_SETS = ("mnist", "fashion_mnist")
 
 Measured = tuple[dict[str, Any], list[Any]]
@@ -149,9 +157,7 @@ def measure(name: str, seed: int, bench: Bench, pictures: Path) -> dict[str, Any
 
 def read_results(path: Path = RESULTS) -> list[dict[str, Any]]:
     """All records; of a row and seed measured twice, the newest."""
-    lines = path.read_text().splitlines() if path.is_file() else []
-    records = [json.loads(line) for line in lines]
-    return list({(record["row"], record["seed"]): record for record in records}.values())
+    return list({(record["row"], record["seed"]): record for record in read_records(path)}.values())
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -163,23 +169,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser("python -m benchmarks.quality", "Train the presets and measure them.")
     parser.add_argument("--row", help=f"{', '.join(ROWS)} (default: all that are missing)")
     parser.add_argument("--seed", type=int, help="one seed (default: the row's own)")
-    parser.add_argument("--raw-dir", type=Path, help="folder with mnist/ and fashion_mnist/")
-    parser.add_argument("--runs", type=Path, help="of the trainings (default: runs/quality)")
-    parser.add_argument("--results", type=Path, help=f"JSON lines to append to ({RESULTS})")
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="few steps on digits, to see that all comes out; runs and results in runs/quick",
-    )
-    args = parser.parse_args(argv)
+    args = parse_shared(parser, argv, "quality")
     if args.row is not None and args.row not in ROWS:
         raise ConfigError(
             f"--row: {args.row!r} given; {suggestion(args.row, list(ROWS))}"
             f"allowed are {', '.join(ROWS)}"
         )
-    scratch = Path("runs/quick")
-    args.runs = args.runs or (scratch if args.quick else Path("runs/quality"))
-    args.results = args.results or (scratch / "quality.jsonl" if args.quick else RESULTS)
     return args
 
 

@@ -4,7 +4,6 @@ The document holds marked places, ``<!-- NAME -->`` to ``<!-- /NAME -->``; what 
 marks is replaced. A bar that is missed is reported as missed.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from statistics import mean
 from typing import Any
 
 from benchmarks import ablation, quality
+from benchmarks.bench import read_records
 from gensuite.console import Parser, command
 from gensuite.inference.manifest import LIMITS
 
@@ -199,8 +199,7 @@ def _verdict(good: bool, bar: str, missed_by: float) -> str:
 def tables() -> dict[str, str]:
     """The content of every marked place."""
     records = [record for record in quality.read_results() if not record["quick"]]
-    lines = ablation.RESULTS.read_text().splitlines() if ablation.RESULTS.is_file() else []
-    trials = [json.loads(line) for line in lines]
+    trials = read_records(ablation.RESULTS)
     return {
         "machine": machine_line([*records, *trials]),
         "likelihood": likelihood_table(records),

@@ -35,7 +35,6 @@ _LIMITS = {
 _CLASS = {True: "the true one is given", False: "not given"}
 _HOLES = 1000
 """Codes drawn from the latent holes."""
-_BOOTSTRAP = "95% percentile interval of 1000 resamples of the images"
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -215,9 +214,11 @@ def _add_holes(
 def _entries(
     found: "dict[str, Estimate]", subject: "Subject", args: argparse.Namespace, **protocol: Any
 ) -> dict[str, Any]:
+    from gensuite.metrics.intervals import IMAGES_BOOTSTRAP
+
     data = subject.data
     common = {"data": f"{data.name} {data.version}", "split": "test", "seed": args.seed}
-    whole = {**common, **protocol, "bootstrap": _BOOTSTRAP}
+    whole = {**common, **protocol, "bootstrap": IMAGES_BOOTSTRAP}
     return {name: {**estimate.to_dict(), "protocol": whole} for name, estimate in found.items()}
 
 

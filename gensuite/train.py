@@ -153,13 +153,8 @@ def _load(config: TrainingConfig, builder: Any) -> tuple["GenerativeModel", "Ima
     data = read_splits(builder, config)
     counts = ", ".join(f"{len(images)} {split}" for split, images in data.images.items())
     print(f"data: {data.name}, {counts}; {data.resized}; in memory as bytes")
-    check_conditional(config, data)
     steps_per_epoch = len(data.images["train"]) // config.batch_size
-    if (wanted := getattr(config, "discriminator_steps", 1)) > steps_per_epoch:
-        raise ConfigError(
-            f"discriminator_steps: {wanted} given, but an epoch has {steps_per_epoch} steps; "
-            "allowed is at most that, so that the generator learns in every epoch"
-        )
+    _check_against(data, steps_per_epoch, config)
     model = build_model(
         config,
         data.image_shape,
@@ -170,18 +165,18 @@ def _load(config: TrainingConfig, builder: Any) -> tuple["GenerativeModel", "Ima
     return model, data, device
 
 
-def check_conditional(config: TrainingConfig, data: "ImageData") -> None:
-    """See that a conditional model has a label for every image.
-
-    Raises:
-        ConfigError: it has not.
-    """
-    if not getattr(config, "conditional", False):
-        return
-    if not data.class_names or any((labels < 0).any() for labels in data.labels.values()):
+def _check_against(data: "ImageData", steps_per_epoch: int, config: TrainingConfig) -> None:
+    """See that settings fit the data: a label for every image, and steps enough in an epoch."""
+    labelled = data.class_names and all((labels >= 0).all() for labels in data.labels.values())
+    if getattr(config, "conditional", False) and not labelled:
         raise ConfigError(
             f"conditional: given, but {data.name} does not have a label for every image; "
             "train without it, or sort a folder's images into one folder per class"
+        )
+    if (wanted := getattr(config, "discriminator_steps", 1)) > steps_per_epoch:
+        raise ConfigError(
+            f"discriminator_steps: {wanted} given, but an epoch has {steps_per_epoch} steps; "
+            "allowed is at most that, so that the generator learns in every epoch"
         )
 
 

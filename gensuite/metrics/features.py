@@ -21,9 +21,11 @@ from gensuite.inference.runtime import OnnxBackend
 
 FOLDER = Path(__file__).with_suffix("")
 SIDE = 28
+FEATURES = 48
+"""Numbers in a feature vector."""
 PORTS: dict[str, dict[str, list[str | int]]] = {
     "inputs": {"image": ["batch", SIDE, SIDE, 1]},
-    "outputs": {"features": ["batch", 48], "logits": ["batch", 10]},
+    "outputs": {"features": ["batch", FEATURES], "logits": ["batch", 10]},
 }
 PINNED = {
     "digits": "5092ff229a341c3d9f20c285f691bb397dfa81b8a73e0e34129f65520b1b83c7",

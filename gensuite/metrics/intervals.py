@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 RESAMPLES = 1000
 """Of means and quantiles, which are cheap."""
+IMAGES_BOOTSTRAP = f"95% percentile interval of {RESAMPLES} resamples of the images"
+"""What a protocol says of :func:`mean` and :func:`statistic` over images."""
 _TAILS = (0.025, 0.975)
 
 

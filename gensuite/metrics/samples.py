@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gensuite.data.splits import ImageData
 from gensuite.metrics import frechet, intervals
-from gensuite.metrics.features import Classifier, preparation
+from gensuite.metrics.features import FEATURES, Classifier, preparation
 from gensuite.metrics.intervals import Estimate
 from gensuite.metrics.manifold import (
     DENSITY_NEIGHBOURS,
@@ -24,7 +24,6 @@ take longer than everything else together."""
 _TRAIN_AGAINST_TEST = "as many real training images, drawn by the seed, against the test images"
 _TEST_IMAGES = "the real test images"
 _BOOTSTRAP = "95% percentile interval of {} resamples of {}"
-_IMAGES_BOOTSTRAP = _BOOTSTRAP.format(intervals.RESAMPLES, "the images")
 
 Scores = dict[str, dict[str, Any]]
 
@@ -112,7 +111,7 @@ class SampleJudge:
                 samples=len(found),
                 measure=f"{words} of the RMS pixel distance to the nearest of all training images",
                 training_images=len(self._train),
-                bootstrap=_IMAGES_BOOTSTRAP,
+                bootstrap=intervals.IMAGES_BOOTSTRAP,
             )
             for name, (of, words) in statistics.items()
         }
@@ -127,7 +126,7 @@ class SampleJudge:
                 real=self._pairs,
                 samples=len(probabilities),
                 measure=_CLASS_MEASURES[name],
-                bootstrap=_IMAGES_BOOTSTRAP,
+                bootstrap=intervals.IMAGES_BOOTSTRAP,
                 **self._features,
             )
             for name, estimate in self._classify(probabilities).items()
@@ -168,7 +167,7 @@ class SampleJudge:
             real=self._pairs,
             samples=len(labels),
             measure="share of samples that the classifier takes for the class asked for",
-            bootstrap=_IMAGES_BOOTSTRAP,
+            bootstrap=intervals.IMAGES_BOOTSTRAP,
             **self._features,
         )
 
@@ -198,7 +197,7 @@ _PAIR_PROTOCOLS: dict[str, dict[str, Any]] = {
         "bootstrap": f"spread of {frechet.RESAMPLES} resamples of both sides around the value, 95%",
     },
     "kid": {
-        "measure": "unbiased squared MMD, kernel (x·y/48 + 1)³, all pairs",
+        "measure": f"unbiased squared MMD, kernel (x·y/{FEATURES} + 1)³, all pairs",
         "bootstrap": _BOOTSTRAP.format(frechet.RESAMPLES, "both sides, pairs of one image out"),
     },
     "precision": {

@@ -91,6 +91,7 @@ class RunSubject:
             classes=len(facts.get("class_names", ())),
         )
         self.classes = self.model.classes
+        self._class_shares = np.array(facts.get("class_shares", ()), np.float64)
         load_model(run, self.model)
         self.data = open_dataset(_with_places(config, data_dir, raw_dir))
         run.check_data(self.data.describe())
@@ -110,8 +111,7 @@ class RunSubject:
         """See :class:`Subject`."""
         if not self.classes:
             return None
-        shares = np.array(self.data.describe()["class_shares"], np.float64)
-        return categorical(shares, count, seed=seed, stream=LABEL_STREAM)
+        return categorical(self._class_shares, count, seed=seed, stream=LABEL_STREAM)
 
     def decode(self, z: Codes, label: Any) -> NDArray[np.float32]:
         """See :class:`Subject`."""

@@ -40,7 +40,7 @@ class _Convolutions:
     last_kernel: int = _KERNEL
     """Side of the kernel that draws the decoder's pixels."""
     smooth: bool = False
-    """A convolution of stride 1 before the discriminator's and after the decoder's last step."""
+    """One more strided convolution of an image's features, and one of stride 1 to the pixels."""
 
     def channels(self, level: int) -> int:
         """Channels after ``level + 1`` halvings."""
