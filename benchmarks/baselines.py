@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+GUIDE_BATCH = 64
 Decoder = Callable[[np.ndarray], np.ndarray]
 """Codes ``(count, latent_dim)`` → images ``(count, 28, 28, 1)`` in [0, 1]."""
 
@@ -47,15 +48,21 @@ def train_guide_gan(images: np.ndarray, seconds: float, seed: int) -> tuple[Deco
     Returns:
         The generator, its latent size, and the steps taken.
     """
+    model = guide_gan(seed)
+    steps = _fit(model, images, GUIDE_BATCH, seconds)
+    return _decoder(model.generator), model.latent_dim, steps
+
+
+def guide_gan(seed: int) -> "GuideGAN":
+    """The GAN of the guide, compiled, its weights drawn from a seed."""
     keras.utils.set_random_seed(seed)
-    model = _GuideGAN()
+    model = GuideGAN()
     model.compile(
         optimizer=keras.optimizers.Adam(3e-4),
         discriminator_optimizer=keras.optimizers.Adam(3e-4),
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
     )
-    steps = _fit(model, images, 64, seconds)
-    return _decoder(model.generator), _GuideGAN.latent_dim, steps
+    return model
 
 
 def train_example_vae(images: np.ndarray, seconds: float, seed: int) -> tuple[Decoder, int, int]:
@@ -78,7 +85,9 @@ def _decoder(network: keras.Model) -> Decoder:
     return lambda z: network.predict(z, batch_size=500, verbose=0)
 
 
-class _GuideGAN(keras.Model):
+class GuideGAN(keras.Model):
+    """The GAN of the guide: ``generator`` takes codes ``(batch, 128)``, gives images in [0, 1]."""
+
     latent_dim = 128
 
     def __init__(self):
@@ -110,10 +119,12 @@ class _GuideGAN(keras.Model):
         self.noise = keras.random.SeedGenerator()
 
     def compile(self, optimizer, discriminator_optimizer, loss):
+        """Set the two optimizers and the loss."""
         super().compile(optimizer=optimizer, loss=loss)
         self.discriminator_optimizer = discriminator_optimizer
 
     def train_step(self, real):
+        """The guide's: both kinds of images judged together, labels with noise."""
         count = tf.shape(real)[0]
         generated = self.generator(keras.random.normal((count, self.latent_dim), seed=self.noise))
         both = tf.concat([generated, real], axis=0)

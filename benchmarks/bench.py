@@ -145,7 +145,7 @@ def side_by_side(panels: Sequence[Any]) -> Image.Image:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores and versions: what a figure depends on besides the code."""
+    """Processor, cores, load and versions: what a figure depends on besides the code."""
     models = [
         line.split(":", 1)[1].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -155,6 +155,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": models[0] if models else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
+        "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         **{tool: version(tool) for tool in tools},
     }
@@ -186,6 +187,13 @@ def train_run(values: Mapping[str, Any], path: Path) -> None:
 def read_records(path: Path) -> list[dict[str, Any]]:
     """The records of a file of JSON lines; none where there is no file."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def memory(pid: int, kind: str = "VmRSS") -> float:
+    """Resident memory of a process in MB; its peak with ``VmHWM``."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (line,) = (each for each in status.splitlines() if each.startswith(f"{kind}:"))
+    return int(line.split()[1]) / 1000
 
 
 def append_record(path: Path, record: Mapping[str, Any]) -> None:

@@ -124,7 +124,7 @@ def run(args: argparse.Namespace) -> None:
     content = to_bytes(train_classifier(data, args.seed), data)
     classifier = Classifier(args.name, content)
     for split, images in data.images.items():
-        _, probabilities = classifier(images)
+        _, probabilities = classifier(images[:])
         accuracy = (probabilities.argmax(axis=1) == data.labels[split]).mean()
         print(f"{split}: {accuracy:.2%} of {len(images)} images")
     path = args.to or FOLDER / f"{args.name}.onnx"

@@ -16,7 +16,7 @@ from gensuite.console import Parser, command
 from gensuite.errors import InputError
 from gensuite.inference.generator import Generator, load
 from gensuite.inference.health import health
-from gensuite.inference.holes import Whitening, in_hole
+from gensuite.inference.holes import Cloud, Whitening
 from gensuite.inference.images import png, to_uint8
 from gensuite.inference.latents import draw_codes
 from gensuite.inference.manifest import ENCODER_OUTPUTS
@@ -95,7 +95,7 @@ class Space:
         points = self.centre + self.half * np.stack([x.ravel(), y.ravel()], axis=1)
         noise = points if self.standard else self.gaussian.whiten(points)
         inside = np.linalg.norm(noise, axis=1) < RADIUS
-        return (inside & in_hole(self.codes, points)).reshape(size, size)
+        return (inside & Cloud.of(self.codes).in_hole(points)).reshape(size, size)
 
 
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
@@ -133,7 +133,7 @@ def decoded_prior(space: Space) -> Image.Image:
     x, y = np.meshgrid(steps, -steps)
     noise = np.stack([x.ravel(), y.ravel()], axis=1)
     codes = space.from_prior(noise)
-    images, holes = as_rgb(space.generator.decode(codes)), in_hole(space.codes, codes)
+    images, holes = as_rgb(space.generator.decode(codes)), Cloud.of(space.codes).in_hole(codes)
     side = PANEL // CELLS
     picture = Image.new("RGB", (PANEL, PANEL), "white")
     draw = ImageDraw.Draw(picture)
@@ -154,7 +154,7 @@ def path_across_a_hole(space: Space) -> np.ndarray:
     at = np.linspace(0, 1, STRIP)[None, :, None]
     starts, ends = space.codes[pairs[:, 0]][:, None], space.codes[pairs[:, 1]][:, None]
     paths = (1 - at) * starts + at * ends
-    holes = in_hole(space.codes, paths.reshape(-1, 2)).reshape(-1, STRIP)
+    holes = Cloud.of(space.codes).in_hole(paths.reshape(-1, 2)).reshape(-1, STRIP)
     # Only paths inside the prior's 95%, or a walk around the codes would win.
     points = paths if space.standard else space.gaussian.whiten(paths)
     inside = (np.linalg.norm(points, axis=2) < RADIUS).all(axis=1)
@@ -163,7 +163,7 @@ def path_across_a_hole(space: Space) -> np.ndarray:
 
 def strip(space: Space, path: np.ndarray) -> Image.Image:
     """The images of a path, those in holes on orange."""
-    images, holes = as_rgb(space.generator.decode(path)), in_hole(space.codes, path)
+    images, holes = as_rgb(space.generator.decode(path)), Cloud.of(space.codes).in_hole(path)
     side = PANEL // STRIP
     picture = Image.new("RGB", (PANEL, side), "white")
     draw = ImageDraw.Draw(picture)

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks import ablation, quality
+from benchmarks import ablation, bulk, inference, quality, training, training_tables
 from benchmarks.bench import read_records
 from gensuite.console import Parser, command
 from gensuite.inference.manifest import LIMITS
@@ -148,12 +148,23 @@ def ablation_table(records: Sequence[Record]) -> str:
             (
                 name,
                 technique.metric.split(".")[1].replace("_", "-"),
-                f"{mean(without):.3g} ({', '.join(f'{v:.3g}' for v in without)})",
-                f"{mean(with_):.3g} ({', '.join(f'{v:.3g}' for v in with_)})",
+                f"{mean(without):.4g} ({', '.join(f'{v:.4g}' for v in without)})",
+                f"{mean(with_):.4g} ({', '.join(f'{v:.4g}' for v in with_)})",
                 f"{better} of {len(found)}",
             )
         )
     return _table(("technique", "metric", "without", "with", "better"), rows)
+
+
+def speed_of_training() -> dict[str, str]:
+    """The tables of the training benchmark, its machine, and the choices of the loop."""
+    records = [record for record in read_records(training.RESULTS) if not record["quick"]]
+    missing = "Not measured yet."
+    return {
+        "training": training_tables.races(records) or missing,
+        "settings": training_tables.settings(records) or missing,
+        "training-machine": training_tables.machines(records) or missing,
+    }
 
 
 def machine_line(records: Sequence[Record]) -> str:
@@ -209,6 +220,9 @@ def tables() -> dict[str, str]:
         "vae": neighbour_table(records, "vae", "fitted", VAE_BAR),
         "conditional": conditional_table(records),
         "ablation": ablation_table(trials),
+        "inference": inference.newest_table(),
+        **speed_of_training(),
+        "bulk": bulk.newest_table(),
     }
 
 

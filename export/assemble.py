@@ -61,6 +61,7 @@ def export_run(run: str | Path, to: str | Path | None = None, *, force: bool = F
         RunNotFoundError: there is no run.
         RunError: the run is damaged or in use.
         ConfigError: ``to`` is taken.
+        InputError: a weight is not finite.
         ParityError: Keras, SavedModel and ONNX disagree, or a file is not valid ONNX.
     """
     path = Path(to) if to else ARTIFACTS / Path(run).resolve().name
@@ -90,6 +91,7 @@ def export_model(
 
     Raises:
         ConfigError: ``to`` is taken.
+        InputError: a weight is not finite.
         ParityError: Keras, SavedModel and ONNX disagree, or a file is not valid ONNX.
     """
     path = Path(to)
@@ -136,6 +138,12 @@ def _may_be_bundle(path: Path) -> bool:
 
 def _export(trained: Trained, path: Path) -> str:
     model = trained.model
+    for weight in model.weights:
+        if not np.isfinite(weight.numpy()).all():
+            raise InputError(
+                f"{trained.name}: its weight {weight.path} holds a number that is not finite, so "
+                "nothing was exported; train again"
+            )
     facts = _facts(trained)
     devices.use_exact_float32()
     ports = expected_ports(trained.family, model.latent_dim, model.image_shape, model.classes)

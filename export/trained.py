@@ -1,6 +1,7 @@
 """What export starts from: a trained model and the facts around it, out of a run or of memory."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ from gensuite.training.encodings import encode_splits
 from gensuite.training.runs import Run, environment
 from gensuite.training.state import Progress, load_model
 
-MAX_GRIDS = 24
+MAX_GRIDS, _GRID_BYTES = 24, 300_000
+"""Grids of a bundle at the most, and bytes of one image in all of them: 6 grids of 128x128x3."""
 _TOOLS = ("tf2onnx", "onnx", "onnxruntime")
 
 
@@ -87,7 +89,7 @@ def from_run(path: Path) -> Trained:
             history={
                 key: np.array([row[key] for row in rows]) for key in (rows[0] if rows else ())
             },
-            grids=_read_grids(run.samples, progress.epoch),
+            grids=_read_grids(run.samples, progress.epoch, math.prod(image_shape)),
             scores=run.read_scores(),
             remarks=diagnose(run.config, run.read_history()),
         )
@@ -146,9 +148,10 @@ def _extent(progress: Progress) -> dict[str, int]:
     return extent
 
 
-def _read_grids(folder: Path, epochs: int) -> dict[int, np.ndarray]:
-    """At most 24 grids, evenly over the epochs, the last included."""
-    chosen = sorted({round(epoch) for epoch in np.linspace(1, epochs, MAX_GRIDS)} if epochs else ())
+def _read_grids(folder: Path, epochs: int, image_bytes: int) -> dict[int, np.ndarray]:
+    """At most 24 grids, fewer of large images, evenly over the epochs, the last included."""
+    count = min(MAX_GRIDS, _GRID_BYTES // image_bytes)
+    chosen = sorted({round(epoch) for epoch in np.linspace(1, epochs, count)} if epochs else ())
     paths = {epoch: folder / f"epoch-{epoch:05d}.png" for epoch in chosen}
     return {epoch: _read_picture(path) for epoch, path in paths.items() if path.is_file()}
 

@@ -7,6 +7,7 @@ from gensuite.console import Parser, command
 
 COMMANDS = """\
 python -m gensuite.train            train a model on a data set
+python -m gensuite.sweep --config F train many settings, name the best (needs ray)
 python -m gensuite.evaluate RUN     measure a run, or a bundle again
 python -m gensuite.doctor RUN       say what ails a run, its cause and its remedy
 python -m export RUN                export a run to a bundle (from a checkout)

@@ -6,7 +6,7 @@ made from these fields, so that flags, files and code cannot drift apart.
 
 import json
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, get_type_hints
 
@@ -27,13 +27,21 @@ class TrainingConfig:
     family: ClassVar[str]
 
     dataset: str = setting(
-        "digits", "digits, the name of a tensorflow-datasets data set, or folder:PATH"
+        "digits",
+        "digits, shapes64, shapes128, the name of a tensorflow-datasets data set, or folder:PATH",
     )
     data_dir: str | None = setting(
         None, "folder of prepared tfds data sets (default: tfds's own)", local=True
     )
     raw_dir: str | None = setting(
         None, "folder of downloaded files from which to prepare the data set", local=True
+    )
+    memory_limit: int = setting(
+        512,
+        "MB of images kept in memory; those of a larger data set go into a file beside its data",
+        low=0,
+        high=1_000_000,
+        local=True,
     )
     image_size: int | None = setting(
         None,
@@ -239,6 +247,16 @@ def read_config_file(path: str | Path) -> dict[str, Any]:
     return values
 
 
+def with_absolute_paths(config: TrainingConfig) -> TrainingConfig:
+    """The same settings with every path absolute: a run finds its data from any folder."""
+    places: dict[str, Any] = {
+        name: absolute_path(place)
+        for name in ("data_dir", "raw_dir")
+        if (place := getattr(config, name))
+    }
+    return replace(config, dataset=absolute_dataset(config.dataset), **places)
+
+
 def absolute_dataset(dataset: str) -> str:
     """A data set's name with the path of a folder made absolute."""
     if dataset.startswith(FOLDER_PREFIX):
@@ -256,3 +274,9 @@ def dataset_label(dataset: str) -> str:
     if dataset.startswith(FOLDER_PREFIX):
         return FOLDER_PREFIX + Path(absolute_dataset(dataset)).name
     return dataset
+
+
+def run_name(family: str, dataset: str) -> str:
+    """What the first run of a family on a data set is called: ``vae-digits``."""
+    label = dataset_label(dataset).removeprefix(FOLDER_PREFIX) or "folder"
+    return f"{family}-{label.replace('/', '-').replace(':', '-')}"

@@ -6,7 +6,8 @@ import functools
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn, Protocol
 
 from gensuite.errors import ConfigError, GensuiteError
@@ -77,9 +78,10 @@ def command(main: Main) -> Main:
 
 @contextlib.contextmanager
 def quiet_start() -> Iterator[None]:
-    """Silence what TensorFlow's C++ prints as it starts, which no setting of its own can.
+    """Silence what C++ prints as it starts, which no setting of its own can.
 
-    That is at its import and at its first look for devices, whose result we print ourselves.
+    Of TensorFlow that is at its import and at its first look for devices, whose result we print
+    ourselves; of Ray at the start of its cluster.
     Errors in Python are raised as ever; what it prints later is shown as ever.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
@@ -92,3 +94,30 @@ def quiet_start() -> Iterator[None]:
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
+
+
+@contextlib.contextmanager
+def progress_bar(total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr; where that is no terminal, nothing.
+
+    Yields:
+        What to call with the number that is done, first with what was there at the start.
+    """
+    began: tuple[float, int] | None = None
+
+    def show(done: int) -> None:
+        nonlocal began
+        now = time.monotonic()
+        began = began or (now, done)
+        rate = (done - began[1]) / max(now - began[0], 1e-9)
+        left = f"{rate:,.0f}/s, {(total - done) / rate:,.0f} s left" if rate else ""
+        bar = "#" * (30 * done // total)
+        print(f"\r[{bar:30}] {done:,} of {total:,} {unit} {left:40}", end="", file=sys.stderr)
+
+    if not sys.stderr.isatty():
+        yield lambda done: None  # noqa: ARG005  (nothing is shown)
+        return
+    try:
+        yield show
+    finally:
+        print(file=sys.stderr)

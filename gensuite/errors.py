@@ -36,12 +36,17 @@ class BundleError(GensuiteError, ValueError):
     """A bundle is not what its manifest says.
 
     ``code`` is stable, for programs: ``missing``, ``extra``, ``link``, ``size``, ``hash``,
-    ``manifest``, ``schema``, ``model`` or ``ports``.
+    ``manifest``, ``schema``, ``graph``, ``model``, ``ports`` or ``identity``; and of a bundle that
+    was tried in a process with limits ``memory``, ``time`` or ``crash``.
     """
 
     def __init__(self, code: str, message: str):
         super().__init__(message)
         self.code = code
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        """Both arguments, so that the error crosses from a worker process to its parent."""
+        return type(self), (self.code, str(self))
 
 
 class BundleNotFoundError(BundleError, FileNotFoundError):
@@ -59,6 +64,16 @@ class MetricError(GensuiteError, ValueError):
 
 
 class DivergedError(GensuiteError, ValueError):
-    """Training produced a number that is not finite."""
+    """Training produced a number that is not finite, also at half the learning rate."""
+
+    exit_code = 1
+
+
+class OutOfMemoryError(GensuiteError, MemoryError):
+    """A training step needs more memory than the device has."""
+
+
+class WorkerLostError(GensuiteError, ConnectionError):
+    """A worker of a training on several machines never came, has ended, or is silent."""
 
     exit_code = 1

@@ -128,7 +128,7 @@ def _add_likelihood(scores: dict, skipped: dict, subject: Any, args: argparse.Na
         return
     model, test = subject.model, subject.data.images["test"][: args.images]
     bernoulli = model.likelihood == "bernoulli"
-    images = binarize(test) if bernoulli else subject.data.floats("test")[: args.images]
+    images = binarize(test) if bernoulli else test / np.float32(255)
     k, seed = args.importance_samples, args.seed
     labels = subject.data.labels["test"][: args.images] if model.classes else None
     found = likelihood_scores(model, images, labels, samples=k, seed=seed)
@@ -175,7 +175,7 @@ def _add_samples(scores: dict, skipped: dict, subject: "Subject", args: Any) -> 
         skipped["features"] = f"no classifier of {data.name} ships, only of {known}"
     judge = SampleJudge(data, classifier, args.samples, args.seed)
     for prior in subject.priors:
-        images, labels = sample(subject, args.samples, seed=args.seed, prior=prior)
+        images, labels = sample(subject, judge.samples, seed=args.seed, prior=prior)
         found = judge.score(images, labels)
         for score in found.values():
             score["protocol"]["prior"] = prior

@@ -3,7 +3,7 @@
 ``gensuite.evaluate`` measures them; this module only reads, and belongs to the light wing.
 """
 
-import math
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -137,7 +137,14 @@ def _words(facts: Mapping[str, Any]) -> str:
 
 def _are_alike(values: list[Any]) -> bool:
     """Whether all are finite numbers, or all are lists of as many of them."""
-    if isinstance(values[0], list):
-        sizes = {len(value) if isinstance(value, list) else 0 for value in values}
-        return len(sizes) == 1 and 0 not in sizes and all(_are_alike(value) for value in values)
-    return all(type(value) in (int, float) and math.isfinite(value) for value in values)
+    if not isinstance(values[0], list):
+        return all(_is_finite(value) for value in values)
+    sizes = {len(value) if isinstance(value, list) else 0 for value in values}
+    return (
+        len(sizes) == 1 and 0 not in sizes and all(_is_finite(n) for value in values for n in value)
+    )
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether it is a number that a float can hold; JSON has integers that none can."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max

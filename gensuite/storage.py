@@ -1,14 +1,16 @@
-"""Folders that are written whole or not at all.
+"""Folders that are written whole or not at all, and by one process at a time.
 
 Checkpoints and bundles both go through :func:`write_directory`. It takes bytes and knows nothing
 of what they mean, so that every one of its system calls can be made to fail in a test.
 """
 
+import contextlib
 import ctypes
 import errno
+import fcntl
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 _AT_FDCWD = -100
@@ -16,7 +18,9 @@ _RENAME_EXCHANGE = 2
 _PARTIAL = ".partial-"
 
 
-def write_directory(path: Path, files: Mapping[str, bytes], *, replace: bool = False) -> None:
+def write_directory(
+    path: Path, files: Mapping[str, bytes], *, replace: bool = False, many: bool = False
+) -> None:
     """Write ``files`` (flat name to bytes) as the folder ``path``, atomically and durably.
 
     The folder is written beside its place, synced to disk and renamed, so that at every moment
@@ -30,6 +34,7 @@ def write_directory(path: Path, files: Mapping[str, bytes], *, replace: bool = F
         path: the folder to make.
         files: its whole content.
         replace: exchange an existing folder for the new one in a single step.
+        many: sync the file system once instead of every file: for hundreds of small files.
 
     Raises:
         FileExistsError: ``path`` exists and ``replace`` is false.
@@ -43,7 +48,9 @@ def write_directory(path: Path, files: Mapping[str, bytes], *, replace: bool = F
     try:
         partial.mkdir()
         for name, content in files.items():
-            write_synced(partial / name, content)
+            (partial / name).write_bytes(content) if many else write_synced(partial / name, content)
+        if many:
+            _sync_file_system(partial)
         put_in_place(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -52,6 +59,11 @@ def write_directory(path: Path, files: Mapping[str, bytes], *, replace: bool = F
 def partial_path(path: Path) -> Path:
     """Where a folder is written before it is put in its place."""
     return path.with_name(f"{_PARTIAL}{path.name}")
+
+
+def is_partial(path: Path) -> bool:
+    """Whether a file or folder is what a killed call left beside its place."""
+    return path.name.startswith(_PARTIAL)
 
 
 def put_in_place(partial: Path, path: Path) -> None:
@@ -89,6 +101,25 @@ def write_file(path: Path, content: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def locked(folder: Path, in_use: Exception) -> Iterator[None]:
+    """Hold a folder alone while in this context, or until this process ends.
+
+    Args:
+        folder: there already.
+        in_use: what to raise where another process holds it.
+    """
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise in_use from None
+        yield
+    finally:
+        os.close(lock)
+
+
 def write_synced(path: Path, content: bytes) -> None:
     """Write a file and wait until the disk has it."""
     with path.open("wb") as stream:
@@ -101,6 +132,17 @@ def _sync_directory(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_file_system(path: Path) -> None:
+    """Wait until the disk has all of the file system that ``path`` is on (Linux ``syncfs``)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(path))
     finally:
         os.close(descriptor)
 

@@ -1,4 +1,7 @@
-"""``python -m gensuite.verify BUNDLE``: re-run a bundle's proof on this machine."""
+"""``python -m gensuite.verify BUNDLE``: re-run a bundle's proof on this machine.
+
+The bundle is tried in a process with limits first; see ``inference/quarantine.py``.
+"""
 
 import argparse
 import sys
@@ -13,6 +16,7 @@ from gensuite.console import Parser, command
 from gensuite.errors import BundleError, BundleNotFoundError, ParityError
 from gensuite.inference import bundle as bundles
 from gensuite.inference.bundle import Bundle
+from gensuite.inference.quarantine import Quarantine
 from gensuite.inference.runtime import OnnxBackend
 
 GOLDEN_TOLERANCE = 1e-4
@@ -88,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         bundle = bundles.read(args.bundle)
         print(f"{args.bundle}: {len(bundle.files)} files, hashes as in the manifest")
+        with Quarantine() as quarantine:
+            quarantine.admit(bundle)
         differences = golden_differences(bundle)
     except BundleNotFoundError:
         raise

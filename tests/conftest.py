@@ -68,6 +68,15 @@ def exported(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return paths
 
 
+@pytest.fixture
+def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that the studio takes its bundles from."""
+    folder = tmp_path / "artifacts"
+    folder.mkdir()
+    monkeypatch.setenv("GENSUITE_ARTIFACTS", str(folder))
+    return folder
+
+
 CONDITIONAL = ["--model", "gan", "--conditional", "--network", "dense", "--image-size", "12"]
 CONDITIONAL += ["--epochs", "4", "--ema", "0.9", "--decay", "0.5", "--discriminator-steps", "2"]
 """Labels and all that changes over a training, in epochs of 21 steps, an odd number."""

@@ -3,13 +3,27 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import ablation, publish, quality, report
-from benchmarks.bench import PRESETS, train_run
+from benchmarks import (
+    ablation,
+    bulk,
+    inference,
+    publish,
+    quality,
+    report,
+    training,
+    training_tables,
+)
+from benchmarks.bench import PRESETS, read_records, train_run
+from benchmarks.contenders import CONTENDERS
+from benchmarks.trainers import race, rows
 from gensuite.config import load_config, read_config_file
-from gensuite.errors import ConfigError
+from gensuite.errors import ConfigError, GensuiteError
+from gensuite.version import __version__
+from tests.conftest import BUNDLES
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS.glob("*.json")), ids=lambda p: p.stem)
@@ -39,6 +53,10 @@ def test_quick_figures_never_mix_with_those_that_count():
     assert quick.results != quality.RESULTS
     assert quick.runs != full.runs
     assert ablation.parse_args(["--quick"]).results != ablation.RESULTS
+    assert inference.parse_args(["--quick"]).results != inference.RESULTS
+    assert inference.parse_args([]).results == inference.RESULTS
+    assert training.parse_args(["--quick"]).results != training.RESULTS
+    assert training.parse_args([]).results == training.RESULTS
 
 
 def test_a_run_of_other_settings_is_not_taken_for_the_presets(runs):
@@ -66,6 +84,79 @@ def test_the_document_has_a_place_for_every_table():
     for body in content.values():
         assert body in filled
     assert report.fill(filled, report.tables()) == report.fill(text, report.tables())
+
+
+def test_operations_are_counted_where_each_kernel_is_applied(tmp_path):
+    """2x3 dense, 3x8 dense to a 2x2 image of 2 channels, then 4x4 kernels at 4 and at 16 places."""
+    shapes = [(2, 3), (3,), (3, 8), (8,), (4, 4, 5, 2), (5,), (4, 4, 1, 5), (1,)]
+    np.savez(tmp_path / "w.npz", **{str(i): np.zeros(shape) for i, shape in enumerate(shapes)})
+
+    assert inference.flops(np.load(tmp_path / "w.npz")) == 2 * (6 + 24 + 160 * 4 + 80 * 16)
+
+
+def test_a_bar_of_inference_is_met_missed_or_not_measured():
+    def contender(latency, large, first, peak):
+        seconds = {"1": latency, "64": large / 16, "1024": large}
+        return {
+            "seconds": seconds,
+            "difference": 0.0,
+            "peak_mb": peak,
+            "first_image": first,
+            "first_peak_mb": peak,
+        }
+
+    record = {
+        "flops": 10**7,
+        "peak_gflops": 100.0,
+        "overhead": 31e-6,
+        "skipped": {"PyTorch compiled": "no network"},
+        "contenders": {
+            "Keras predict": contender(0.03, 0.5, 8, 900),
+            "SavedModel": contender(0.0002, 0.2, 5, 900),
+            "gensuite": contender(0.0001, 0.125, 0.4, 80),
+            "gensuite, all threads": contender(0.0002, 0.1, 0.4, 80),
+        },
+    }
+    verdicts = [line.rsplit(": ", 1) for line in inference.bars(record)]
+
+    assert dict(verdicts) == {
+        "batch 1, share of predict: 0.00333, at most 0.005": "met",
+        "batch 1, share of SavedModel: 0.5, at most 0.333": "missed",
+        "decode over session.run, µs: 31, at most 30": "missed",
+        "batch 64, time beside SavedModel: 0.5, at most 0.769": "met",
+        "batch 64, time beside PyTorch compiled": "not measured",
+        "batch 64, share of the matrix peak left unused: -0.024, at most 0.3": "met",
+        "batch 1024, time beside SavedModel: 0.5, at most 0.769": "met",
+        "batch 1024, time beside PyTorch compiled": "not measured",
+        "batch 1024, share of the matrix peak left unused: -0.024, at most 0.3": "met",
+        "first image, s: 0.4, at most 0.5": "met",
+        "first image, MB: 80, at most 120": "met",
+        "first_image beside SavedModel: 0.08, at most 0.1": "met",
+        "first_peak_mb beside SavedModel: 0.0889, at most 0.1": "met",
+    }
+    assert "| PyTorch compiled | no network |" in inference.table(record)
+
+
+def test_images_in_a_folder_are_counted_and_their_memory_seen(capsys):
+    assert bulk.main([str(BUNDLES / "toy-vae"), "--quick"]) == 0
+
+    printed = capsys.readouterr().out
+    assert "| toy-vae | npz | 2 | 1,000 |" in printed
+    assert "an image of 2,000 costs" in printed
+    megabytes = printed.splitlines()[3].split("|")[-2].split(",")
+    assert all(float(each) > 10 for each in megabytes)
+
+
+@pytest.mark.slow
+def test_every_way_to_decode_comes_out(tmp_path):
+    """`python -m benchmarks.inference --quick`, which fails where images are not Keras'."""
+    flags = ["--quick", "--runs", str(tmp_path), "--results", str(tmp_path / "found.jsonl")]
+    assert inference.main(flags) == 0
+
+    (record,) = read_records(tmp_path / "found.jsonl")
+    assert set(record["contenders"]) | set(record["skipped"]) == set(CONTENDERS)
+    assert set(record["skipped"]) <= {"PyTorch eager", "PyTorch compiled"}
+    assert len(inference.bars(record)) == 13
 
 
 @pytest.mark.slow
@@ -102,3 +193,104 @@ def test_a_technique_is_measured_with_and_without(tmp_path, monkeypatch):
     records = [json.loads(line) for line in results.read_text().splitlines()]
     assert [record["technique"] for record in records] == list(chosen)
     assert len(report.ablation_table(records).splitlines()) == 2 + len(chosen)
+
+
+def way(*rates, reached=None, curve=((0.0, 9.0),)):
+    found = {"images_per_second": rates, "start_up": 5.0, "peak_mb": 800.0, "first_steps": []}
+    return found | {"curve": curve, "reached": reached}
+
+
+def raced(**changed):
+    ways = {
+        rows.OURS: way(200.0, 100.0, 300.0, reached=4.0),
+        rows.ONE_BATCH: way(202.0, 101.0, 303.0),
+        rows.KERAS: way(100.0, 50.0, 200.0, 100.0, curve=[(0.0, 9.0), (60.0, 8.7)]),
+        rows.EAGER: way(110.0, 60.0, 150.0, reached=9.0),
+    }
+    record = {
+        "row": "ae-conv",
+        "quick": False,
+        "gensuite": __version__,
+        "torch": "2",
+        "machine": {"cores": 2, "load": 0.1},
+        "target": 8.5,
+        "ways": ways,
+        "skipped": {rows.COMPILED: "no network", rows.PYTHAE: "no network"},
+        "profile": {"MatMul": 0.7, "Relu": 0.3},
+        "memory": {"epochs": [5, 50], "mb": [800.0, 820.0]},
+    }
+    return record | changed
+
+
+def test_a_ratio_is_the_median_of_the_turns_and_its_bar_is_met_missed_or_not_measured():
+    """Beside Keras 2, 2 and 1.5; beside PyTorch 1.8, 1.7 and 2."""
+    cells = training_tables.bars([raced()]).splitlines()[-1].split(" | ")
+
+    assert cells[1:5] == ["2.00: met", "1.82: missed by 0.18", "not measured", "not measured"]
+    assert cells[5] == "1.0%: met"
+    assert cells[6] == "800 MB after 5, 820 after 50: missed by 1.5% |"
+
+
+def test_the_tables_of_training_take_the_newest_record_and_name_what_is_missing():
+    old = raced(target=1.0)
+    table = training_tables.races([old, raced(row="gan-dense"), raced()])
+
+    assert "validation loss 8.5 | 4.0 | not in 60 (8.7) | 9.0" in table
+    assert "validation loss 1 " not in table
+    assert table.index("| ae-conv |") < table.index("| gan-dense |")
+    assert "Not measured: pythae: no network." in table
+    assert "MatMul 70%, Relu 30%" in table
+    assert training_tables.races([]) == ""
+
+
+def test_a_target_between_two_looks_is_reached_between_them():
+    curve = [(0.0, 10.0), (2.0, 6.0), (4.0, 2.0)]
+
+    assert race.time_to(curve, 5.0) == pytest.approx(2.5)
+    assert race.time_to(curve, 1.0) is None
+
+
+def test_ways_that_do_not_train_the_same_are_refused():
+    ours = [{"loss": 100.0, "kl": 3.0}, {"loss": 80.0, "kl": 3.0}]
+    same = [{"loss": 100.05}, {"loss": 81.0}]
+    race.check_agreement({rows.OURS: ours, rows.KERAS: same, rows.OWN_GAN: []})
+
+    with pytest.raises(GensuiteError, match=r"Keras fit: its loss in the first step is 100\.2"):
+        race.check_agreement({rows.OURS: ours, rows.KERAS: [{"loss": 100.2}, {"loss": 80.0}]})
+    with pytest.raises(GensuiteError, match="its loss over 2 steps is 92.5, where"):
+        race.check_agreement({rows.OURS: ours, rows.KERAS: [{"loss": 100.0}, {"loss": 85.0}]})
+
+
+def test_a_run_that_was_stopped_goes_on_with_the_rows_that_are_missing(tmp_path):
+    results = tmp_path / "training.jsonl"
+    settings = {"row": "gan-conv", "gensuite": __version__, "settings": []}
+    records = [raced(), raced(row="vae-conv", gensuite="0.0.1"), settings]
+    results.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+    def missing(*flags):
+        return training.missing(training.parse_args([*flags, "--results", str(results)]))
+
+    assert missing() == [name for name in rows.ROWS if name != "ae-conv"]
+    assert missing("--settings") == [name for name in rows.ROWS if name != "gan-conv"]
+    assert missing("--row", "ae-conv") == ["ae-conv"]
+
+
+@pytest.mark.slow
+def test_every_way_to_train_comes_out(tmp_path):
+    """`make bench-quick`'s part of training; a run fails where two ways train another model."""
+    results = tmp_path / "found.jsonl"
+    flags = ["--quick", "--runs", str(tmp_path), "--results", str(results)]
+    assert training.main(flags) == 0
+    assert training.main([*flags, "--settings", "--row", "vae-dense"]) == 0
+
+    *records, settings = read_records(results)
+    assert [record["row"] for record in records] == list(rows.QUICK_ROWS)
+    for record in records:
+        assert set(record["ways"]) | set(record["skipped"]) == set(rows.ROWS[record["row"]].ways)
+        for name, found in record["ways"].items():
+            assert min(found["images_per_second"]) > 0, name
+            assert found["peak_mb"] > 100
+        assert sum(record["profile"].values()) == pytest.approx(1)
+    assert len(training_tables.bars(records).splitlines()) == 2 + len(rows.QUICK_ROWS)
+    assert all(min(each["images_per_second"]) > 0 for each in settings["settings"])
+    assert training_tables.settings([settings]).count("\n") == 2

@@ -5,12 +5,14 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 
 from gensuite.errors import BundleError, BundleNotFoundError
 from gensuite.inference import bundle as bundles
 from gensuite.inference import manifest as manifests
-from tests.conftest import parts_of
+from gensuite.inference.training_history import check_training
+from tests.conftest import BUNDLES, parts_of
 
 
 @pytest.fixture
@@ -126,6 +128,9 @@ def set_in(*keys, value):
     return change
 
 
+LISTS = {"value": [0.1], "interval": [[0.1], [0.2]], "band": [[0.1], [0.2]]}
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -148,12 +153,81 @@ def set_in(*keys, value):
         (set_in("latent", "classes", value=3), "manifest"),
         (set_in("dataset", "class_names", value="0123456789"), "manifest"),
         (set_in("dataset", "class_names", value=[1, 2]), "manifest"),
+        (set_in("health", "empty", "sentence", value=None), "manifest"),
+        (set_in("health", "empty", "headline", value="5%"), "manifest"),
+        (set_in("health", "empty", "headline", value={"value": 0.1}), "manifest"),
+        (set_in("health", "empty", "headline", value=LISTS), "manifest"),
+        (set_in("health", "empty", "headline", "value", value="0.1"), "manifest"),
+        (set_in("health", "empty", "headline", "value", value=10**400), "manifest"),
+        (set_in("health", "empty", "headline", "interval", value=[0.1]), "manifest"),
+        (set_in("health", "empty", "headline", "interval", value="01"), "manifest"),
+        (set_in("health", "empty", "headline", "band", value=[0.1, None]), "manifest"),
+        (set_in("health", "empty", "headline", "band", value={"0": 0, "1": 1}), "manifest"),
     ],
 )
 def test_a_rehashed_manifest_that_describes_no_model_is_refused(copy, change, code):
     rewrite(copy, change)
 
     assert refused(copy) == code
+
+
+def test_a_model_without_codes_has_no_latent_health(toy_bundle, tmp_path):
+    gan = tmp_path / "gan"
+    shutil.copytree(BUNDLES / "toy-gan", gan)
+    health = bundles.read(toy_bundle).manifest["health"]
+    rewrite(gan, set_in("health", value=health))
+
+    assert refused(gan) == "manifest"
+
+
+def test_a_limit_may_lack_its_number(copy):
+    rewrite(copy, set_in("health", "uneven", "headline", value=None))
+
+    assert bundles.read(copy).manifest["health"]["uneven"]["headline"] is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"history.kl": np.zeros(1)}, "one length"),
+        ({"history.kl": np.zeros((3, 1))}, "one length"),
+        ({"history.kl": np.array(["a", "b", "c"])}, "one length"),
+        ({"history.epoch": np.array([1.0, np.nan, 3.0])}, "not whole numbers"),
+        ({"grid_epochs": np.array([1])}, "one for each"),
+        ({"grid_epochs": np.array([1.0, 2.0])}, "one for each"),
+        ({"grid_epochs": np.array([[1, 2]])}, "one for each"),
+        ({"grids": np.array(0, np.uint8)}, "one for each"),
+        ({"grid_epochs": np.array([2, 1])}, "do not rise"),
+        ({"grid_epochs": np.array([2, 2])}, "do not rise"),
+        ({"grid_epochs": np.array([2, 1], np.uint64)}, "do not rise"),
+        ({"grid_epochs": np.array([-1, 2])}, "do not rise"),
+        ({"grid_epochs": np.array([1, 2**62])}, "do not rise"),
+        ({"grids": np.zeros((2, 20, 20))}, "not pictures"),
+        ({"grids": np.zeros((2, 0, 0), np.uint8)}, "not pictures"),
+        ({"grids": np.zeros((2, 20), np.uint8)}, "not pictures"),
+        ({"grids": np.zeros((2, 7, 20), np.uint8)}, "not pictures"),
+        ({"grids": np.zeros((2, 20, 7), np.uint8)}, "not pictures"),
+        ({"grids": np.zeros((2, 20, 20, 1), np.uint8)}, "not pictures"),
+        ({"grids": np.zeros((2, 20, 20, 5), np.uint8)}, "not pictures"),
+    ],
+)
+def test_a_history_that_no_page_can_draw_is_refused(changed, reason):
+    good = {
+        "history.epoch": np.arange(1, 4),
+        "history.kl": np.ones(3),
+        "grid_epochs": np.array([1, 3]),
+        "grids": np.zeros((2, 20, 20), np.uint8),
+    }
+    check_training(good, (8, 8, 1))
+    with pytest.raises(ValueError, match=reason):
+        check_training(good | changed, (8, 8, 1))
+
+
+def test_the_grids_of_a_colour_model_have_three_channels():
+    arrays = {"grid_epochs": np.array([1]), "grids": np.zeros((1, 20, 20, 3), np.uint8)}
+    check_training(arrays, (8, 8, 3))
+    with pytest.raises(ValueError, match="not pictures"):
+        check_training(arrays, (8, 8, 1))
 
 
 def test_what_no_reader_would_take_is_not_written(toy_bundle, tmp_path, monkeypatch):

@@ -97,7 +97,7 @@ def test_what_a_bundle_tells_holds_no_path():
 
     assert public["dataset"] == "folder:cats"
     assert "/" not in json.dumps(public)
-    assert not public.keys() & {"data_dir", "raw_dir", "keep", "save_seconds"}
+    assert not public.keys() & {"data_dir", "raw_dir", "memory_limit", "keep", "save_seconds"}
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"a": 1} x', "[" * 100_000])

@@ -20,7 +20,7 @@ NOT_RUN_HERE = {
     "make demo SERVE=0": "likewise, and it would install a second environment",
     "make test": "this is it",
     "make test-slow": "the other half of it",
-    "streamlit run streamlit_app.py": "tests/test_browser.py does, and looks at the page",
+    "streamlit run streamlit_app.py": "the tests in tests/browser do, and look at the pages",
 }
 
 
@@ -115,8 +115,10 @@ PARSERS = {
         name: lambda words, name=name: importlib.import_module(name).parse_args(words)
         for name in (
             *("gensuite.sample", "gensuite.info", "gensuite.verify", "gensuite.doctor"),
+            "gensuite.sweep",
             *("benchmarks.quality", "benchmarks.ablation", "benchmarks.doctor"),
-            "benchmarks.latent_pictures",
+            *("benchmarks.latent_pictures", "benchmarks.inference", "benchmarks.training"),
+            *("benchmarks.larger_images", "benchmarks.bulk"),
         )
     },
     "benchmarks.report": lambda words: words and pytest.fail(f"takes no words: {words}"),
@@ -124,7 +126,16 @@ PARSERS = {
 }
 DOCUMENTS = {
     name: (ROOT / "docs" / f"{name}.md").read_text()
-    for name in ("lecture", "latent-health", "benchmarks", "doctor", "bundle-format")
+    for name in (
+        "lecture",
+        "latent-health",
+        "benchmarks",
+        "data",
+        "doctor",
+        "bundle-format",
+        "distribution",
+        "sweeps",
+    )
 }
 LECTURE, LATENT_HEALTH = DOCUMENTS["lecture"], DOCUMENTS["latent-health"]
 COMMAND = re.compile(r"(?:^ *|`)(python -m [^`\n]+)", re.MULTILINE)

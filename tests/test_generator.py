@@ -1,5 +1,6 @@
 """The generator: what an app calls. Same seed, same bits; bad input, one clear error."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -56,6 +57,37 @@ def test_a_stream_is_the_sample_in_chunks(vae):
 
     assert [len(chunk) for chunk in chunks] == [64, 64, 22]
     assert np.array_equal(np.concatenate(chunks), vae.sample(150, seed=2))
+
+
+def test_a_stream_may_begin_at_any_chunk(any_toy):
+    generator = gensuite.load(any_toy)
+    whole = generator.sample(300, seed=2)
+
+    for first in (0, 64, 192):
+        rest = np.concatenate(list(generator.stream(300 - first, seed=2, first=first)))
+        assert np.array_equal(rest, whole[first:]), first
+    # The very last images that there are; one more would be image 0 again.
+    assert [len(chunk) for chunk in generator.stream(64, first=2**32 - 64)] == [64]
+
+
+def test_labels_and_the_mixture_go_with_the_first_image(toy_bundle, vae):
+    cgan = gensuite.load(toy_bundle.parent / "toy-cgan")
+    asked = np.arange(200) % 10
+    whole = cgan.sample(200, seed=4, label=asked)
+    rest = np.concatenate(list(cgan.stream(72, seed=4, label=asked[128:], first=128)))
+
+    assert np.array_equal(rest, whole[128:])
+    assert np.array_equal(cgan.labels(72, seed=4, first=128), cgan.labels(200, seed=4)[128:])
+    (fitted,) = vae.stream(64, seed=4, prior="fitted", first=64)
+    assert np.array_equal(fitted, vae.sample(128, seed=4, prior="fitted")[64:])
+
+
+@pytest.mark.parametrize("first", [-64, 1, 63, 64.0, "64", True, 2**32])
+def test_a_bad_first_image_is_refused_at_the_call(toy_bundle, vae, first):
+    with pytest.raises(InputError, match=r"first: .* a multiple of 64 from 0 to 2\^32 less count"):
+        vae.stream(8, first=first)
+    with pytest.raises(InputError, match="first: "):
+        gensuite.load(toy_bundle.parent / "toy-cgan").labels(8, first=first)
 
 
 def test_samples_are_the_decoded_draws(any_toy):
@@ -160,7 +192,48 @@ def test_threads_may_share_a_generator(vae):
 def test_two_threads_in_a_call_give_the_same_bits(toy_bundle, vae):
     twin = gensuite.load(toy_bundle, threads=2)
 
-    assert np.array_equal(twin.sample(100, seed=4), vae.sample(100, seed=4))
+    assert np.array_equal(twin.sample(64, seed=4), vae.sample(64, seed=4))
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_chunks_side_by_side_come_in_order_and_give_the_same_bits(any_toy, threads):
+    one, several = gensuite.load(any_toy), gensuite.load(any_toy, threads=threads)
+    codes = one.draw(1000, seed=4)
+    label = one.labels(1000, seed=4) if one.bundle.classes else None
+
+    assert np.array_equal(several.sample(1000, seed=4), one.sample(1000, seed=4))
+    assert np.array_equal(several.decode(codes, label=label), one.decode(codes, label=label))
+    assert [len(chunk) for chunk in several.stream(200, seed=4)] == [64, 64, 64, 8]
+
+
+def test_several_chunks_run_at_the_same_time_on_sessions_of_one_thread(toy_bundle, monkeypatch):
+    """Each of two runs waits for the other; if they came one after another, none would end."""
+    together, used = threading.Barrier(2, timeout=60), set()
+    run = OnnxBackend.run
+
+    def meet(self, model, inputs):
+        used.add(self.threads)
+        together.wait()
+        return run(self, model, inputs)
+
+    monkeypatch.setattr(OnnxBackend, "run", meet)
+    assert len(gensuite.load(toy_bundle, threads=2).sample(256)) == 256
+    assert used == {1}
+
+
+def test_a_stream_that_is_not_read_to_its_end_runs_no_further(toy_bundle, monkeypatch):
+    rows = []
+    run = OnnxBackend.run
+
+    def count(self, model, inputs):
+        rows.append(len(inputs["z"]))
+        return run(self, model, inputs)
+
+    monkeypatch.setattr(OnnxBackend, "run", count)
+    stream = gensuite.load(toy_bundle, threads=2).stream(2**32)
+    next(stream)
+    stream.close()
+    assert len(rows) <= 4
 
 
 def test_a_gan_says_that_it_cannot_encode_and_why(gan, digits):
@@ -266,8 +339,16 @@ def test_without_a_saved_model_beside_it_the_other_backend_says_so(toy_bundle):
 
 def test_bytes_that_are_no_model_are_a_bundle_error(toy_bundle):
     bundle = bundles.read(toy_bundle)
-    with pytest.raises(BundleError, match="onnxruntime refuses it") as caught:
+    with pytest.raises(BundleError, match="is not let pass") as caught:
         OnnxBackend({"decoder": b"not a model"}, bundle.ports)
+    assert caught.value.code == "graph"
+
+
+def test_a_model_that_hangs_together_nowhere_is_a_bundle_error(toy_bundle):
+    bundle = bundles.read(toy_bundle)
+    torn = bundle.models["decoder"].replace(b"MatMul", b"Concat")
+    with pytest.raises(BundleError, match="onnxruntime refuses it") as caught:
+        OnnxBackend({"decoder": torn}, bundle.ports)
     assert caught.value.code == "model"
 
 

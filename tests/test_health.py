@@ -13,7 +13,7 @@ from gensuite.errors import BundleError, InputError
 from gensuite.inference import bundle as bundles
 from gensuite.inference import latent_statistics as statistics
 from gensuite.inference.health import measure
-from gensuite.inference.holes import Whitening, hole_codes, in_hole, nearest
+from gensuite.inference.holes import Cloud, Whitening, hole_codes, nearest
 from gensuite.inference.latents import draw_codes, standard_normal
 from gensuite.inference.manifest import LIMITS
 from tests.conftest import BUNDLES, parts_of, python
@@ -261,12 +261,12 @@ def test_holes_are_where_no_code_is():
     codes = ring(500) * 7 + 3
     points = np.array([[3.0, 3.0], codes[7] + 0.01, [100.0, 3.0]])
 
-    assert in_hole(codes, points).tolist() == [True, False, True]
-    assert in_hole(codes / 7, points / 7).tolist() == [True, False, True]
+    assert Cloud.of(codes).in_hole(points).tolist() == [True, False, True]
+    assert Cloud.of(codes / 7).in_hole(points / 7).tolist() == [True, False, True]
     drawn = hole_codes(codes, 40, seed=1)
     assert drawn.shape == (40, 2)
     assert drawn.dtype == np.float32
-    assert in_hole(codes, drawn).all()
+    assert Cloud.of(codes).in_hole(drawn).all()
     assert np.array_equal(drawn[:10], hole_codes(codes, 10, seed=1))
     assert not np.array_equal(drawn, hole_codes(codes, 40, seed=2))
 
@@ -275,8 +275,8 @@ def test_holes_are_those_of_the_prior_that_is_asked_for():
     codes = ring(500) / 2 + 1
     own, standard = (hole_codes(codes, 200, 1, prior=name) for name in ("gaussian", "standard"))
 
-    assert in_hole(codes, own).all()
-    assert in_hole(codes, standard).all()
+    assert Cloud.of(codes).in_hole(own).all()
+    assert Cloud.of(codes).in_hole(standard).all()
     # The ring, of radius 0.7, is emptiest in its middle; N(0, I) lies mostly outside of it.
     assert np.median(np.linalg.norm(own - 1, axis=1)) < 0.7
     assert np.median(np.linalg.norm(standard - 1, axis=1)) > 1

@@ -54,6 +54,29 @@ def test_a_folder_is_written_and_replaced(tmp_path):
     assert beside(path) == []
 
 
+def test_many_files_are_synced_at_once_and_before_the_folder_has_its_name(tmp_path, monkeypatch):
+    path = tmp_path / "folder"
+    real, seen = storage._sync_file_system, []
+    monkeypatch.setattr(
+        storage, "_sync_file_system", lambda p: (seen.append((content(p), path.exists())), real(p))
+    )
+    storage.write_directory(path, OLD, many=True)
+
+    assert seen == [(OLD, False)]
+    assert content(path) == OLD
+    assert beside(path) == []
+
+
+def test_a_disk_that_fails_at_the_sync_of_many_files_leaves_nothing(tmp_path, monkeypatch):
+    def failing(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(storage, "_sync_file_system", failing)
+    with pytest.raises(OSError, match="Input/output error"):
+        storage.write_directory(tmp_path / "folder", OLD, many=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_replace_what_is_there_stays(tmp_path):
     storage.write_directory(tmp_path / "folder", OLD)
 

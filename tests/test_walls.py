@@ -1,6 +1,7 @@
 """The wall between the two wings, and what the wheel holds."""
 
 import ast
+import os
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,9 @@ from gensuite.metrics.features import PINNED
 from tests.conftest import BUNDLES, python
 
 ROOT = Path(__file__).parents[1]
+STUDIO = (ROOT / "streamlit_app.py", *(ROOT / "studio").rglob("*.py"))
 LIGHT = [
-    ROOT / "streamlit_app.py",
+    *STUDIO,
     *(ROOT / "gensuite" / "inference").glob("*.py"),
     *(
         ROOT / "gensuite" / f"{name}.py"
@@ -26,6 +28,7 @@ LIGHT = [
             "console",
             "errors",
             "info",
+            "ray_cluster",
             "sample",
             "scores",
             "settings",
@@ -35,9 +38,14 @@ LIGHT = [
         )
     ),
 ]
-DOOR = ROOT / "gensuite" / "inference" / "saved_model.py"
+DOORS = {
+    "gensuite/inference/saved_model.py": {"tensorflow"},
+    "gensuite/inference/ray_shards.py": {"ray"},
+    "gensuite/ray_cluster.py": {"ray"},
+}
+"""Light files that import something heavy when they are asked to."""
 ALLOWED = {"numpy", "PIL", "onnxruntime"}
-HEAVY = ("tensorflow", "keras", "tensorflow_datasets", "onnx", "tf2onnx", "sklearn", "tqdm")
+HEAVY = ("tensorflow", "keras", "tensorflow_datasets", "onnx", "tf2onnx", "sklearn", "tqdm", "ray")
 HEAVY_WING = ("data", "models", "training", "metrics", "doctor", "train", "evaluate", "sweep")
 
 REFUSE = f"""
@@ -66,8 +74,9 @@ def imports(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", LIGHT, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_light_wing_imports_numpy_pillow_and_onnxruntime_alone(path):
-    allowed = ALLOWED | {"tensorflow"} if path == DOOR else ALLOWED
-    allowed = allowed | {"streamlit"} if path.name == "streamlit_app.py" else allowed
+    allowed = ALLOWED | DOORS.get(str(path.relative_to(ROOT)), set())
+    if path in STUDIO:
+        allowed = allowed | {"streamlit", "altair", "pandas", "pyarrow", "studio"}
     for name in imports(path):
         top, *rest = name.split(".")
         if top == "gensuite":
@@ -141,18 +150,31 @@ def test_every_name_of_the_package_can_be_imported():
         gensuite.nothing  # noqa: B018
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
+def build(folder: Path, modified: int) -> Path:
+    """A wheel of a copy of the checkout whose files were all modified at one time."""
     source = folder / "source"
     other = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "runs", "artifacts", "build")
     shutil.copytree(ROOT, source, ignore=other)
+    for path in source.rglob("*"):
+        os.utime(path, (modified, modified))
     options = ("--wheel", "--no-isolation", "--outdir", str(folder))
     command = python("-m", "build", *options, str(source))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     (path,) = folder.glob("*.whl")
     return path
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("wheel"), 1_700_000_000)
+
+
+def test_a_wheel_built_again_elsewhere_and_later_has_the_same_bytes(wheel, tmp_path):
+    again = build(tmp_path, 1_800_000_000)
+
+    assert again.name == wheel.name
+    assert again.read_bytes() == wheel.read_bytes()
 
 
 def test_the_wheel_holds_gensuite_alone_and_is_small(wheel):
@@ -177,5 +199,5 @@ def test_the_wheel_needs_three_packages_and_has_the_extras(wheel):
     base = {line.split()[1].partition(">")[0] for line in needs if "extra ==" not in line}
 
     assert base == {"numpy", "pillow", "onnxruntime"}
-    for extra in ("train", "app", "gpu", "dev"):
+    for extra in ("train", "app", "gpu", "ray", "dev"):
         assert f"Provides-Extra: {extra}" in metadata

@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from gensuite.errors import DataError
+from gensuite.inference.pictures import convert
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _DIGITS_SIDE = 28
@@ -146,17 +147,6 @@ def read_image(path: Path) -> Image.Image:
         raise
     except Exception:  # a damaged file makes Pillow's readers raise whatever they like
         raise DataError(f"{path}: not a readable PNG, JPEG or WebP image; remove it") from None
-
-
-def convert(image: Image.Image, channels: int) -> Image.Image:
-    """Turn a PNG, JPEG or WebP image into 8-bit grey or RGB; transparency becomes white."""
-    if image.mode.startswith("I"):  # 16-bit grey, which Pillow's convert would clip
-        values = np.asarray(image, np.float64)
-        return convert(Image.fromarray(np.uint8(np.clip(values / 257.0, 0, 255))), channels)
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), rgba)
-    return image.convert("L" if channels == 1 else "RGB")
 
 
 class ImageFolder(tfds.core.GeneratorBasedBuilder):

@@ -15,11 +15,16 @@ import tensorflow_datasets as tfds
 from gensuite.config import FOLDER_PREFIX, TrainingConfig, absolute_path, dataset_label
 from gensuite.console import quiet_start
 from gensuite.data.builders import Digits, ImageFolder, scan_folder
+from gensuite.data.shapes import Shapes64, Shapes128
 from gensuite.errors import DataError
 from gensuite.settings import suggestion
 
+OFFLINE = {"digits": Digits, "shapes64": Shapes64, "shapes128": Shapes128}
+"""Builders of our own, which need no network."""
 LICENCES = {
     "digits": "CC BY 4.0 (UCI; Alpaydin & Kaynak)",
+    "shapes64": "Apache-2.0 (drawn by gensuite)",
+    "shapes128": "Apache-2.0 (drawn by gensuite)",
     "mnist": "CC BY-SA 3.0 (Yann LeCun and Corinna Cortes, from NIST)",
     "fashion_mnist": "MIT (Zalando SE)",
     "kmnist": "CC BY-SA 4.0 (CODH)",
@@ -49,7 +54,7 @@ def find_builder(config: TrainingConfig) -> tfds.core.DatasetBuilder:
     builder = _builder(config, data_dir)
     if builder.is_prepared():
         return builder
-    if isinstance(builder, Digits | ImageFolder):
+    if isinstance(builder, (*OFFLINE.values(), ImageFolder)):
         _prepare(builder)
     elif config.raw_dir:
         _prepare_from(builder, Path(config.raw_dir))
@@ -68,8 +73,8 @@ def licence(builder: tfds.core.DatasetBuilder) -> str:
 
 def _builder(config: TrainingConfig, data_dir: Path | None) -> tfds.core.DatasetBuilder:
     name = config.dataset
-    if name == "digits":
-        return Digits(data_dir=data_dir)
+    if name in OFFLINE:
+        return OFFLINE[name](data_dir=data_dir)
     if name.startswith(FOLDER_PREFIX):
         root = Path(absolute_path(name.removeprefix(FOLDER_PREFIX)))
         scan = scan_folder(root, config.channels)

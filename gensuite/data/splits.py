@@ -1,12 +1,14 @@
-"""A data set in memory: train, validation and test, of one size, as bytes.
+"""A data set's train, validation and test, of one size, as bytes in memory or in a file.
 
-One path for all: tfds builder → splits → one size → uint8 arrays. Batches of an epoch are a
-function of (seed, epoch), so that training can be interrupted and resumed inside an epoch.
+One path for all: tfds builder → splits → one size → uint8. Batches of an epoch are a function of
+(seed, epoch), so that training can be interrupted and resumed inside an epoch.
 """
 
 import hashlib
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,14 +17,18 @@ import tensorflow_datasets as tfds
 
 from gensuite.config import TrainingConfig, VAEConfig, dataset_label
 from gensuite.data.catalogue import find_builder, licence
+from gensuite.data.disk import DiskImages, ImageFile, Images, select
 from gensuite.errors import DataError
 
 SPLITS = ("train", "validation", "test")
 _ALIASES = {"valid": "validation", "val": "validation"}
 _CUT_SHARE, _CUT_MOST = 0.1, 5000
 _CUT_KEY, _ORDER_KEY = 1, 2  # streams of the data's random numbers
+_WHOLE = tf.distribute.InputContext()
 _LARGEST_NATIVE = 128
 _DEFAULT_SIDE = 64
+_READ = 1024
+"""Images that are read at once where all of them are."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,8 @@ class ImageData:
     licence: str
     class_names: tuple[str, ...]
     """Empty where the data set has no labels."""
-    images: dict[str, np.ndarray]
-    """Split → ``(count, height, width, channels)`` uint8."""
+    images: dict[str, Images]
+    """Split → ``(count, height, width, channels)`` uint8, an array or :class:`DiskImages`."""
     labels: dict[str, np.ndarray]
     """Split → ``(count,)`` int64; empty where the data set has no labels."""
     resized: str
@@ -47,29 +53,48 @@ class ImageData:
         """``(height, width, channels)``."""
         return tuple(self.images["train"].shape[1:])
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether images are read from a file as they are needed, and not kept in memory."""
+        return isinstance(self.images["train"], DiskImages)
+
     def floats(self, split: str) -> np.ndarray:
-        """A split's images, ``(count, height, width, channels)`` float32 in [0, 1]."""
-        return self.images[split].astype(np.float32) / np.float32(255)
+        """A split in memory, ``(count, height, width, channels)`` float32 in [0, 1]."""
+        return self.images[split][:] / np.float32(255)
 
     def epoch(
-        self, batch_size: int, seed: int, epoch: int, *, skip: int = 0, labels: bool = False
+        self,
+        batch_size: int,
+        seed: int,
+        epoch: int,
+        *,
+        skip: int = 0,
+        labels: bool = False,
+        share: tf.distribute.InputContext = _WHOLE,
     ) -> tf.data.Dataset:
         """The training batches of one epoch, each image at most once.
 
         Args:
-            batch_size: images in a batch; what is left over at the end waits for another epoch.
+            batch_size: images in a global batch; what is left over at the end waits for another
+                epoch.
             seed: of the order.
             epoch: number of the epoch; the order is a function of (seed, epoch).
             skip: batches already taken.
             labels: whether class numbers come along.
+            share: which worker's rows of each global batch, cut into how many replicas' batches;
+                all of them in one batch when not given.
 
         Returns:
-            Batches ``(batch_size, height, width, channels)`` float32 in [0, 1]; with labels, pairs
-            of these and ``(batch_size,)`` int32.
+            Batches ``(batch_size / replicas, height, width, channels)`` float32 in [0, 1]; with
+            labels, pairs of these and ``(batch_size / replicas,)`` int32. A worker's replicas take
+            them in turn.
         """
         order = _generator(seed, _ORDER_KEY, epoch).permutation(len(self.images["train"]))
-        rows = order[skip * batch_size :]
-        return self._batches("train", rows, batch_size, drop_remainder=True, labels=labels)
+        steps = len(order) // batch_size
+        batches = order[: steps * batch_size].reshape(steps, share.num_input_pipelines, -1)
+        rows = batches[skip:, share.input_pipeline_id].reshape(-1)
+        size = share.get_per_replica_batch_size(batch_size)
+        return self._batches("train", rows, size, drop_remainder=True, labels=labels)
 
     def batches(self, split: str, batch_size: int, *, labels: bool = False) -> tf.data.Dataset:
         """All images of a split, in their order; the last batch may be smaller."""
@@ -95,7 +120,9 @@ class ImageData:
         """Facts for runs and bundles: identity, counts, classes, licence; no path."""
         digest = hashlib.sha256()
         for split in SPLITS:
-            digest.update(np.ascontiguousarray(self.images[split]).data)
+            images = self.images[split]
+            for first in range(0, len(images), _READ):
+                digest.update(images[first : first + _READ].tobytes())
         facts: dict[str, Any] = {
             "name": self.name,
             "version": self.version,
@@ -128,17 +155,23 @@ def open_dataset(config: TrainingConfig | str) -> ImageData:
 
 
 def read_splits(builder: tfds.core.DatasetBuilder, config: TrainingConfig) -> ImageData:
-    """Read a prepared builder into memory."""
+    """Read a prepared builder: into memory, or past ``memory_limit`` into a file beside its data.
+
+    Raises:
+        DataError: its images cannot be used, or the disk has no room for them.
+    """
     image_key, label_key = _feature_keys(builder)
     source = _Source(builder, image_key, label_key)
-    prepare, resized = _sizing(source, config)
-    images, labels = {}, {}
-    for name in builder.info.splits:
-        split = _ALIASES.get(name, name)
-        if split in SPLITS:
-            images[split], labels[split] = source.read(name, prepare)
-    if "train" not in images:
+    prepare, shape, resized = _sizing(source, config)
+    names = {_ALIASES.get(name, name): name for name in builder.info.splits}
+    names = {split: name for split, name in names.items() if split in SPLITS}
+    if "train" not in names:
         raise DataError(f"{builder.name}: has splits {', '.join(builder.info.splits)}; needs train")
+    count = sum(builder.info.splits[name].num_examples for name in names.values())
+    keep = _keeper(Path(builder.data_dir), count, shape, config.memory_limit)
+    images, labels = {}, {}
+    for split, name in names.items():
+        images[split], labels[split] = source.read(name, prepare, keep)
     _cut_missing(images, labels, config.seed)
     if len(images["train"]) < config.batch_size:
         raise DataError(
@@ -155,6 +188,15 @@ def read_splits(builder: tfds.core.DatasetBuilder, config: TrainingConfig) -> Im
         labels=labels if label_feature else {},
         resized=resized,
     )
+
+
+def _keeper(
+    folder: Path, count: int, image_shape: tuple[int, int, int], limit: int
+) -> Callable[[Iterable[np.ndarray]], Images]:
+    """What to do with the batches of a split, to have all its images as one."""
+    if count * math.prod(image_shape) > limit * 1e6:
+        return ImageFile(folder, count, image_shape).append
+    return lambda batches: np.concatenate(list(batches))
 
 
 @dataclass(frozen=True)
@@ -176,17 +218,21 @@ class _Source:
 
         return dataset.map(pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
-    def read(self, split: str, prepare) -> tuple[np.ndarray, np.ndarray]:
+    def read(self, split: str, prepare, keep) -> tuple[Images, np.ndarray]:
         pairs = self.pairs(split).map(
             lambda image, label: (prepare(image), label),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
-        batches = list(tfds.as_numpy(pairs.batch(1024)))
-        return (
-            np.concatenate([images for images, _ in batches]),
-            np.concatenate([labels for _, labels in batches]).astype(np.int64),
-        )
+        classes = []
+
+        def batches():
+            for images, labels in tfds.as_numpy(pairs.batch(_READ)):
+                classes.append(labels)
+                yield images
+
+        images = keep(batches())
+        return images, np.concatenate(classes).astype(np.int64)
 
     def sizes(self) -> Iterator[tuple[int, ...]]:
         for split in self.builder.info.splits:
@@ -211,7 +257,7 @@ def _feature_keys(builder: tfds.core.DatasetBuilder) -> tuple[str, str | None]:
 
 
 def _sizing(source: _Source, config: TrainingConfig):
-    """Decide the size of all images: a function of one image, and its description."""
+    """Decide the size of all images: a function of one image, the shape, and its description."""
     channels = config.channels or min(source.builder.info.features[source.image_key].shape[-1], 3)
     common = None if config.image_size else _common_size(source)
     if common:
@@ -223,7 +269,7 @@ def _sizing(source: _Source, config: TrainingConfig):
         def fit(image):
             return tf.image.resize_with_crop_or_pad(image, height, width)
     else:
-        side = config.image_size or _DEFAULT_SIDE
+        height = width = side = config.image_size or _DEFAULT_SIDE
         resized = f"centre-cropped to a square and resized to {side}x{side}"
 
         def fit(image):
@@ -234,7 +280,7 @@ def _sizing(source: _Source, config: TrainingConfig):
             small = tf.image.resize(square, (side, side), method="bicubic", antialias=True)
             return tf.cast(tf.round(tf.clip_by_value(small, 0.0, 255.0)), tf.uint8)
 
-    return lambda image: _to_channels(fit(image), channels), resized
+    return lambda image: _to_channels(fit(image), channels), (height, width, channels), resized
 
 
 def _to_channels(image, channels: int):
@@ -267,7 +313,8 @@ def _cut_missing(images: dict, labels: dict, seed: int) -> None:
             raise DataError(f"{count} training images leave no {split} split; add images")
         order = _generator(seed, _CUT_KEY, salt).permutation(count)
         cut, rest = np.sort(order[:size]), np.sort(order[size:])
-        images[split], images["train"] = images["train"][cut], images["train"][rest]
+        train = images["train"]
+        images[split], images["train"] = select(train, cut), select(train, rest)
         labels[split], labels["train"] = labels["train"][cut], labels["train"][rest]
 
 

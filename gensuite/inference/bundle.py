@@ -24,9 +24,11 @@ from gensuite.inference.manifest import (
     canonical,
     check_manifest,
     expected_ports,
+    parse_json,
     sha256,
 )
 from gensuite.inference.priors import GaussianPrior, MixturePrior
+from gensuite.inference.training_history import check_training
 from gensuite.storage import write_directory
 
 _MAX_MANIFEST = 8 * 2**20
@@ -73,6 +75,13 @@ class Bundle:
         """The Gaussian of the training codes, where the bundle holds one."""
         values = self.manifest["latent"].get("gaussian")
         return None if values is None else GaussianPrior.from_dict(values)
+
+    @property
+    def own_prior(self) -> GaussianPrior:
+        """The prior that :attr:`default_prior` names."""
+        if self.default_prior == "gaussian" and self.gaussian_prior:
+            return self.gaussian_prior
+        return GaussianPrior.standard(self.latent_size)
 
     @cached_property
     def mixture_prior(self) -> MixturePrior | None:
@@ -123,6 +132,43 @@ class Bundle:
             )
         return arrays
 
+    @cached_property
+    def training(self) -> dict[str, NDArray[Any]]:
+        """The arrays of ``training.npz``.
+
+        ``history.NAME``, ``(epochs,)``, for every column of the run's history; ``grid_epochs``,
+        ``(grids,)``, rising; and ``grids``, ``(grids, height, width)``, in colour with 3 channels,
+        uint8: the samples after those epochs.
+
+        Raises:
+            BundleError: ``training.npz`` does not hold such arrays.
+        """
+        arrays = self.arrays("training.npz")
+        try:
+            check_training(arrays, self.image_shape)
+        except ValueError as error:
+            raise BundleError("model", f"training.npz: {error}") from None
+        return arrays
+
+    @cached_property
+    def remarks(self) -> list[dict[str, Any]]:
+        """What the doctor said of the run: ``code``, ``epoch``, ``seen``, ``cause``, ``remedy``.
+
+        Raises:
+            BundleError: ``remarks.json`` does not hold such remarks.
+        """
+        kinds = {"code": str, "epoch": int, "seen": str, "cause": str, "remedy": str}
+        try:
+            remarks = parse_json(self.files["remarks.json"])
+            good = all(
+                type(remark[key]) is kind for remark in remarks for key, kind in kinds.items()
+            )
+        except (ValueError, TypeError, KeyError):
+            good = False
+        if not good or not isinstance(remarks, list):
+            raise BundleError("model", "remarks.json: not a list of the doctor's remarks")
+        return remarks
+
     @property
     def priors(self) -> tuple[str, ...]:
         """Names of the priors it can be sampled from; see :meth:`Generator.draw`."""
@@ -160,7 +206,7 @@ class Bundle:
             BundleError: the file does not hold plain arrays.
         """
         try:
-            return unpack(self.files[name])
+            return unpack(self.files[name], limit=_MAX_FILE)
         except ValueError as error:
             raise BundleError("model", f"{name}: {error}") from None
 
@@ -257,10 +303,11 @@ def _read_file(directory: Path, name: str) -> bytes:
         descriptor = os.open(directory / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         _refuse("link", directory, name, "is a link or cannot be opened")
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        _refuse("link", directory, name, "is not a regular file")
     with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            _refuse("link", directory, name, "is not a regular file")
         if status.st_size > limit:
             _refuse("size", directory, name, f"has {status.st_size} bytes; at most {limit} allowed")
         return stream.read(limit)

@@ -1,13 +1,15 @@
 """The generator: a loaded bundle that draws, decodes, encodes and reconstructs images."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gensuite.errors import InputError
+from gensuite.errors import BundleError, InputError
 from gensuite.inference import bundle as bundles
 from gensuite.inference import latents
 from gensuite.inference.bundle import Bundle
@@ -17,6 +19,7 @@ from gensuite.inference.manifest import ENCODER_OUTPUTS, GENERATING_HALF, NAMES
 from gensuite.inference.runtime import Arrays, Backend, OnnxBackend
 
 Labels = NDArray[np.int32]
+Part = TypeVar("Part")
 
 CHUNK = 64
 """Rows in one run of a model: more cost memory and win no time."""
@@ -28,15 +31,23 @@ def load(
     threads: int = 1,
     providers: Sequence[str] | None = None,
     backend: str = "onnx",
+    expect: str | None = None,
 ) -> "Generator":
     """Load a bundle.
 
     Args:
         path: the bundle's folder, such as ``artifacts/vae-digits``.
-        threads: CPU threads inside one call; 1 is fastest for single images of small models.
+        threads: CPU threads of one call; 1 is fastest for single images of small models. Up to
+            64 rows are one run, in which the threads share the work; of more rows each chunk of
+            64 is a run of one thread, and as many run side by side.
         providers: onnxruntime execution providers, best first; the CPU when not given.
         backend: ``"onnx"``, or ``"savedmodel"`` for the SavedModel beside the bundle, which
             needs TensorFlow and, being a program, deserves the trust of one.
+        expect: the identity that the bundle must have, ``sha256:…`` as ``gensuite.info`` prints it.
+
+    In this process a bundle is promised to be what its manifest says and to have passed the scan of
+    its graphs, no more: of a bundle from a stranger give ``expect``, or try it first with
+    :func:`gensuite.inference.quarantine.try_bundle`.
 
     Raises:
         BundleNotFoundError: there is no bundle (or no SavedModel beside it).
@@ -44,8 +55,14 @@ def load(
         InputError: an argument is not allowed.
     """
     bundle = bundles.read(path)
+    if expect is not None and expect != bundle.identity:
+        raise BundleError(
+            "identity",
+            f"{path}: is {bundle.identity}, not {expect} as expected; get that bundle again, or "
+            "trust this one by giving its identity",
+        )
     if backend == "onnx":
-        return Generator(bundle, OnnxBackend(bundle.models, bundle.ports, threads, providers))
+        return Generator.of(bundle, threads=threads, providers=providers)
     if backend == "savedmodel":
         from gensuite.inference.saved_model import SavedModelBackend
 
@@ -63,6 +80,18 @@ class Generator:
     def __init__(self, bundle: Bundle, backend: Backend):
         self.bundle = bundle
         self._backend = backend
+
+    @classmethod
+    def of(
+        cls, bundle: Bundle, *, threads: int = 1, providers: Sequence[str] | None = None
+    ) -> "Generator":
+        """The generator of a bundle that has been read, on onnxruntime; see :func:`load`.
+
+        Raises:
+            BundleError: the scan or onnxruntime refuses a model, or its ports are not the bundle's.
+            InputError: an argument is not allowed.
+        """
+        return cls(bundle, OnnxBackend(bundle.models, bundle.ports, threads, providers))
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -92,8 +121,13 @@ class Generator:
         self._check_draw(count, seed, spread, prior)
         return self._codes(0, count, seed, spread, prior)
 
-    def labels(self, count: int, *, seed: int = 0) -> Labels:
+    def labels(self, count: int, *, seed: int = 0, first: int = 0) -> Labels:
         """Draw the class labels that :meth:`sample` gives a conditional model, by class share.
+
+        Args:
+            count: see :meth:`draw`.
+            seed: see :meth:`draw`.
+            first: see :meth:`stream`.
 
         Returns:
             ``(count,)`` int32.
@@ -102,9 +136,10 @@ class Generator:
             InputError: the model is not conditional, or an argument is not allowed.
         """
         self._check_draw(count, seed, 1.0, None)
+        _check_first(first, count)
         if not self.bundle.classes:
             raise InputError("labels: this model was trained without labels; it takes none")
-        return self._drawn_labels(0, count, seed)
+        return self._drawn_labels(first, count, seed)
 
     def sample(
         self,
@@ -144,21 +179,39 @@ class Generator:
         spread: float = 1.0,
         prior: str | None = None,
         label: Any = None,
+        first: int = 0,
     ) -> Iterator[Images]:
         """Yield the images of :meth:`sample` in chunks of at most 64, in constant memory.
+
+        Args:
+            count: see :meth:`draw`.
+            seed: see :meth:`draw`.
+            spread: see :meth:`draw`.
+            prior: see :meth:`draw`.
+            label: see :meth:`sample`.
+            first: index of the first image, a multiple of 64, so that an image lies at the same
+                place of the same chunk wherever a stream begins: ``stream(n, first=k)`` goes on
+                where ``stream(k)`` ends.
 
         Raises:
             InputError: an argument is not allowed; raised at the call, not at the first chunk.
         """
         self._check_draw(count, seed, spread, prior)
+        _check_first(first, count)
         given = None if label is None else self._check_labels(label, count)
 
-        def chunk(first: int) -> Images:
-            rows = min(CHUNK, count - first)
-            codes = self._codes(first, rows, seed, spread, prior)
-            return self._decode_rows(codes, self._labels(first, rows, seed, given))
+        def chunk(backend: Backend, offset: int) -> Images:
+            rows = min(CHUNK, count - offset)
+            codes = self._codes(first + offset, rows, seed, spread, prior)
+            if given is not None:
+                labels = given[offset : offset + rows]
+            elif self.bundle.classes:
+                labels = self._drawn_labels(first + offset, rows, seed)
+            else:
+                labels = None
+            return backend.run(*self._decoding(codes, labels))["image"]
 
-        return (chunk(first) for first in range(0, count, CHUNK))
+        return self._chunks(count, chunk)
 
     def decode(self, z: Any, *, label: Any = None) -> Images:
         """Turn codes into images.
@@ -175,7 +228,7 @@ class Generator:
                 wanted or not one of the model's.
         """
         codes = self._check_codes(z)
-        return self._decode_rows(codes, self._check_labels(label, len(codes)))
+        return self._run(*self._decoding(codes, self._check_labels(label, len(codes))))["image"]
 
     def encode(self, images: Any) -> Codes:
         """Turn images into codes: of a VAE, the mean of each posterior.
@@ -252,23 +305,18 @@ class Generator:
             return self.bundle.mixture_prior.codes(noise, seed=seed, first=first)
         return noise
 
-    def _labels(self, first: int, count: int, seed: int, given: Labels | None) -> Labels | None:
-        if given is not None:
-            return given[first : first + count]
-        return self._drawn_labels(first, count, seed) if self.bundle.classes else None
-
     def _drawn_labels(self, first: int, count: int, seed: int) -> Labels:
         shares = np.array(self.manifest["dataset"]["class_shares"], np.float64)
         return latents.categorical(
             shares, count, seed=seed, stream=latents.LABEL_STREAM, first=first
         )
 
-    def _decode_rows(self, z: Codes, labels: Labels | None) -> Images:
-        half = GENERATING_HALF[self.bundle.family]
+    def _decoding(self, z: Codes, labels: Labels | None) -> tuple[str, Arrays]:
+        """The model that makes images, and its inputs."""
         inputs: dict[str, NDArray[Any]] = {"z": z}
         if labels is not None:
             inputs["label"] = np.ascontiguousarray(labels)
-        return self._run(half, inputs)["image"]
+        return GENERATING_HALF[self.bundle.family], inputs
 
     def _encode(self, images: Any) -> dict[str, Codes]:
         if self.bundle.family not in ENCODER_OUTPUTS:
@@ -283,13 +331,33 @@ class Generator:
         count = len(next(iter(inputs.values())))
         if count <= CHUNK:
             return self._backend.run(model, inputs)
-        parts = [
-            self._backend.run(
-                model, {port: rows[first : first + CHUNK] for port, rows in inputs.items()}
-            )
-            for first in range(0, count, CHUNK)
-        ]
+
+        def chunk(backend: Backend, offset: int) -> dict[str, NDArray[np.float32]]:
+            own = slice(offset, offset + CHUNK)
+            return backend.run(model, {port: rows[own] for port, rows in inputs.items()})
+
+        parts = list(self._chunks(count, chunk))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _chunks(self, count: int, chunk: Callable[[Backend, int], Part]) -> Iterator[Part]:
+        """The chunks of ``count`` rows in their order, as many side by side as there are threads.
+
+        Args:
+            count: rows.
+            chunk: makes the chunk that begins at a row, by the backend that it is given.
+        """
+        offsets, threads = range(0, count, CHUNK), self._backend.threads
+        if threads == 1 or len(offsets) == 1:
+            yield from (chunk(self._backend, offset) for offset in offsets)
+            return
+        with ThreadPoolExecutor(threads) as pool:
+            waiting: deque[Future[Part]] = deque()
+            for offset in offsets:
+                waiting.append(pool.submit(chunk, self._backend.one_thread, offset))
+                if len(waiting) == 2 * threads:  # no thread idles, and a stream stays small
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     def _check_labels(self, label: Any, count: int) -> Labels | None:
         """Labels as the model takes them: ``(count,)`` int32, or None for one without labels."""
@@ -337,3 +405,10 @@ class Generator:
             raise InputError(
                 f"prior: {prior!r} given; this model has {' and '.join(self.bundle.priors)}"
             )
+
+
+def _check_first(first: int, count: int) -> None:
+    if not latents.is_whole(first) or first % CHUNK or not 0 <= first <= latents.MAX_COUNT - count:
+        raise InputError(
+            f"first: {first!r} given; allowed is a multiple of {CHUNK} from 0 to 2^32 less count"
+        )

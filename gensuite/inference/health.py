@@ -33,7 +33,6 @@ from gensuite.inference.generator import Generator, load
 from gensuite.inference.latents import MAX_SEED, draw_codes, is_whole
 from gensuite.inference.limits import Decode, Limit, Sample
 from gensuite.inference.manifest import ENCODER_OUTPUTS, LIMITS, NAMES
-from gensuite.inference.runtime import OnnxBackend
 
 MIN_CODES = 20
 
@@ -83,7 +82,7 @@ def health(model: Bundle | Generator | str | Path, *, seed: int = 0) -> HealthRe
     if isinstance(model, str | Path):
         model = load(model)
     elif isinstance(model, Bundle):
-        model = Generator(model, OnnxBackend(model.models, model.ports))
+        model = Generator.of(model)
     bundle = model.bundle
     if bundle.family not in ENCODER_OUTPUTS:
         raise InputError(

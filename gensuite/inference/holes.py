@@ -130,29 +130,51 @@ def threshold(codes: Array) -> float:
     return float(np.quantile(nearest(codes, codes)[0], QUANTILE))
 
 
-def in_hole(codes: NDArray[Any], points: NDArray[Any]) -> NDArray[np.bool_]:
-    """Whether each point lies in a hole of the codes.
+@dataclass(frozen=True)
+class Cloud:
+    """Codes prepared for many questions: which are near a point, and does it lie in a hole.
 
-    Distances are taken after whitening by the codes' mean and covariance, so the answer does not
-    change when codes and points are scaled, turned or moved together.
-
-    Args:
-        codes: ``(count, size)``, of an encoder.
-        points: ``(points, size)``.
-
-    Returns:
-        ``(points,)`` bool.
-
-    Raises:
-        InputError: a code is not finite, or all codes are the same.
+    Distances are taken after whitening by the codes' mean and covariance, so answers do not change
+    when codes and points are scaled, turned or moved together.
     """
-    whitening = Whitening.fit(codes)
-    white = whitening.whiten(codes)
-    return np.asarray(nearest(whitening.whiten(points), white)[0][:, 0] > threshold(white))
+
+    whitening: Whitening
+    white: Array
+    """``(count, used)``, the whitened codes."""
+
+    limit: float
+    """Where a hole begins: see :func:`threshold`."""
+
+    @classmethod
+    def of(cls, codes: NDArray[Any]) -> "Cloud":
+        """Of ``codes``, ``(count, size)``, of an encoder.
+
+        Raises:
+            InputError: a code is not finite, or all codes are the same.
+        """
+        whitening = Whitening.fit(codes)
+        white = whitening.whiten(codes)
+        return cls(whitening, white, threshold(white))
+
+    def near(self, points: NDArray[Any], count: int = 1) -> Nearest:
+        """Distances and indices of the nearest codes of ``(points, size)`` points.
+
+        Args:
+            points: ``(points, size)``.
+            count: how many, at most the number of codes.
+
+        Returns:
+            Whitened distances and indices, both ``(points, count)``, nearest first.
+        """
+        return nearest(self.whitening.whiten(points), self.white, count)
+
+    def in_hole(self, points: NDArray[Any]) -> NDArray[np.bool_]:
+        """Whether each of ``(points, size)`` points lies in a hole: ``(points,)``."""
+        return np.asarray(self.near(points)[0][:, 0] > self.limit)
 
 
 def hole_codes(codes: NDArray[Any], count: int, seed: int, *, prior: str = "gaussian") -> Codes:
-    """Draw codes from the holes: from a prior, kept where :func:`in_hole`.
+    """Draw codes from the holes: from a prior, kept where :meth:`Cloud.in_hole`.
 
     Args:
         codes: ``(number, size)``, of an encoder.
@@ -168,16 +190,17 @@ def hole_codes(codes: NDArray[Any], count: int, seed: int, *, prior: str = "gaus
         InputError: a code is not finite, all are the same, or in a million draws there are
             fewer than ``count`` in holes.
     """
-    whitening = Whitening.fit(codes)
-    white = whitening.whiten(codes)
-    limit = threshold(white)
+    cloud = Cloud.of(codes)
+    whitening = cloud.whitening
     size = len(whitening.mean) if prior == "standard" else whitening.used
     found = np.empty((0, size))
     for first in range(0, _MAX_DRAWS, _DRAWS):
         draws = standard_normal(_DRAWS, size, seed=seed, first=first, stream=PRIOR_STREAM)
         points = draws.astype(np.float64)
         white_points = whitening.whiten(points) if prior == "standard" else points
-        found = np.concatenate([found, points[nearest(white_points, white)[0][:, 0] > limit]])
+        found = np.concatenate(
+            [found, points[nearest(white_points, cloud.white)[0][:, 0] > cloud.limit]]
+        )
         if len(found) >= count:
             drawn = found[:count] if prior == "standard" else whitening.colour(found[:count])
             return np.asarray(drawn, np.float32)

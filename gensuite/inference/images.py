@@ -1,4 +1,4 @@
-"""Images as arrays and as pictures: checking, the contact grid, PNG."""
+"""Images as arrays and as pictures: checking, the contact grid, the mosaic, PNG."""
 
 import io
 import math
@@ -85,11 +85,35 @@ def grid(images: NDArray[Any], *, columns: int | None = None, scale: int = 1) ->
         top = (index // columns) * cell_height + gap
         left = (index % columns) * cell_width + gap
         canvas[top : top + height, left : left + width] = image
-    return Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
+    return picture(canvas)
+
+
+def picture(image: NDArray[np.uint8]) -> Image.Image:
+    """One image, ``(height, width, channels)`` uint8, as a grey or RGB picture."""
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+def mosaic(images: NDArray[Any], columns: int, *, scale: int = 1) -> Image.Image:
+    """Lay images edge to edge in full rows, left to right.
+
+    Args:
+        images: ``(count, height, width, channels)`` in [0, 1] or uint8, count a multiple of
+            ``columns``.
+        columns: images in a row.
+        scale: each pixel becomes a square of this side.
+
+    Returns:
+        A grey or RGB picture.
+    """
+    pixels = to_uint8(images).repeat(scale, axis=1).repeat(scale, axis=2)
+    _, height, width, channels = pixels.shape
+    rows = pixels.reshape(-1, columns, height, width, channels).swapaxes(1, 2)
+    canvas = rows.reshape(-1, columns * width, channels)
+    return picture(canvas)
 
 
 def png(picture: Image.Image) -> bytes:
     """Encode a picture as PNG; the same picture always gives the same bytes."""
     stream = io.BytesIO()
-    picture.save(stream, format="PNG", optimize=True)
+    picture.save(stream, format="PNG")
     return stream.getvalue()

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gensuite.errors import BundleError
-from gensuite.inference.priors import GaussianPrior
 from gensuite.scores import check_scores
 
 SCHEMA = 2
@@ -27,6 +27,9 @@ ENCODER_OUTPUTS = {"ae": ("z",), "vae": ("mean", "log_variance")}
 
 LIMITS = ("uneven", "off_centre", "empty", "discontinuous")
 """The four limits of a latent space in the section ``health``, in the lecture's order."""
+
+_MAX_DEPTH = 32
+"""Of lists and objects in each other; our own manifests have 7."""
 
 _COMMON_FILES = frozenset(
     {"golden.npz", "training.npz", "remarks.json", "preview.png", "README.md"}
@@ -55,6 +58,29 @@ def canonical(values: Mapping[str, Any]) -> bytes:
         values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
     return text.encode("utf-8") + b"\n"
+
+
+def parse_json(content: bytes) -> Any:
+    """The value of a JSON text whose lists and objects lie at most 32 in each other.
+
+    Raises:
+        ValueError: it is no JSON, or is nested deeper than code that walks it can follow.
+    """
+    try:
+        value = json.loads(content)
+    except RecursionError:
+        raise ValueError(f"nested deeper than {_MAX_DEPTH}") from None
+    level = [value]
+    for _ in range(_MAX_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return value
+    raise ValueError(f"nested deeper than {_MAX_DEPTH}")
 
 
 def sha256(content: bytes) -> str:
@@ -98,9 +124,9 @@ def check_manifest(content: bytes) -> dict[str, Any]:
             of one of the families.
     """
     try:
-        manifest: dict[str, Any] = json.loads(content)
+        manifest: dict[str, Any] = parse_json(content)
         spelled_canonically = canonical(manifest) == content
-    except (ValueError, RecursionError):
+    except ValueError:
         spelled_canonically = False
     if not spelled_canonically or not isinstance(manifest, dict):
         raise BundleError("manifest", f"{MANIFEST}: not canonical JSON; export the bundle again")
@@ -120,6 +146,7 @@ def check_manifest(content: bytes) -> dict[str, Any]:
         _check_model(manifest)
         check_scores(manifest.get("scores", {}))
         _check_health(manifest)
+        _check_parity(manifest)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, BundleError):
             raise
@@ -164,7 +191,7 @@ def _check_classes(manifest: dict[str, Any]) -> None:
         raise BundleError("manifest", f"{MANIFEST}: {classes!r} classes")
     if not classes:
         return
-    shares = np.array(dataset["class_shares"], float)
+    shares = _numbers(dataset["class_shares"])
     given = len(names) == classes and shares.shape == (classes,)
     if not given or (shares < 0).any() or not np.isclose(shares.sum(), 1):
         raise BundleError("manifest", f"{MANIFEST}: its class names and shares are not {classes}")
@@ -173,16 +200,50 @@ def _check_classes(manifest: dict[str, Any]) -> None:
 def _check_health(manifest: dict[str, Any]) -> None:
     if "health" not in manifest:  # a GAN has no codes, and some data sets have too few
         return
-    if not all(isinstance(manifest["health"][limit]["sentence"], str) for limit in LIMITS):
-        raise BundleError("manifest", f"{MANIFEST}: a sentence of latent health is missing")
+    if manifest["family"] not in ENCODER_OUTPUTS:
+        raise BundleError("manifest", f"{MANIFEST}: latent health of a model without codes")
+    for limit in (manifest["health"][name] for name in LIMITS):
+        if not isinstance(limit["sentence"], str):
+            raise BundleError("manifest", f"{MANIFEST}: a sentence of latent health is missing")
+        if limit["headline"] is not None:  # without labels there is none of unevenness
+            _check_number(limit["headline"])
+
+
+def _check_number(number: dict[str, Any]) -> None:
+    """A number of latent health has an interval and a band; a TypeError where one is no number."""
+    values = np.array([[number["value"]] * 2, number["interval"], number["band"]])
+    if values.shape != (3, 2) or not np.isfinite(values).all():
+        raise BundleError("manifest", f"{MANIFEST}: a number of latent health without its ranges")
+
+
+def _check_parity(manifest: dict[str, Any]) -> None:
+    """For every output port, its largest difference by runtime and batch size."""
+    for model, ports in manifest["ports"].items():
+        for port in ports["outputs"]:
+            for batches in manifest["parity"][model][port].values():
+                if not all(type(each) is float and 0 <= each < np.inf for each in batches.values()):
+                    raise BundleError("manifest", f"{MANIFEST}: a parity that is not a number")
+    if not all(isinstance(version, str) for version in manifest["tools"].values()):
+        raise BundleError("manifest", f"{MANIFEST}: a tool's version that is not a text")
+
+
+def _numbers(values: Any) -> NDArray[np.float64]:
+    """A list of finite numbers, or of such lists, else a ValueError or TypeError.
+
+    A conversion at once would take the text "nan" for a number.
+    """
+    array = np.array(values)
+    if not np.isfinite(array).all():
+        raise ValueError("a number that is not finite")
+    return array.astype(np.float64)
 
 
 def _check_prior(latent: dict[str, Any]) -> None:
     if latent["prior"] not in ("standard", "gaussian"):
         raise BundleError("manifest", f"{MANIFEST}: unknown prior {latent['prior']!r}")
     if latent["prior"] == "gaussian" or "gaussian" in latent:
-        prior = GaussianPrior.from_dict(latent["gaussian"])
+        mean, covariance = (_numbers(latent["gaussian"][name]) for name in ("mean", "covariance"))
         size = latent["size"]
-        np.linalg.cholesky(prior.covariance)  # a ValueError if it is no covariance
-        if prior.mean.shape != (size,) or prior.covariance.shape != (size, size):
+        np.linalg.cholesky(covariance)  # a ValueError if it is no covariance
+        if mean.shape != (size,) or covariance.shape != (size, size):
             raise BundleError("manifest", f"{MANIFEST}: the prior's shape is not the code's")

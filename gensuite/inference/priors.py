@@ -1,6 +1,6 @@
 """Priors fitted to the codes of a trained encoder: how noise from N(0, I) becomes a code."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -35,6 +35,11 @@ class GaussianPrior:
         return cls(mean, covariance + ridge * np.eye(len(covariance)))
 
     @classmethod
+    def standard(cls, size: int) -> "GaussianPrior":
+        """N(0, I) over codes of ``size`` numbers."""
+        return cls(np.zeros(size), np.eye(size))
+
+    @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "GaussianPrior":
         """Read what :meth:`to_dict` wrote into a manifest."""
         return cls(np.array(values["mean"], float), np.array(values["covariance"], float))
@@ -60,6 +65,20 @@ class GaussianPrior:
         # einsum, and not a matrix product, so that a row's bits do not depend on its neighbours.
         moved = np.einsum("ij,kj->ik", noise.astype(np.float64), self._factor, optimize=False)
         return np.asarray(self.mean + moved, np.float32)
+
+    def norms(self, codes: NDArray[Any]) -> NDArray[np.float64]:
+        """How far codes lie from the mean in the prior's own standard deviations.
+
+        Mahalanobis distances: the norms of the noise that :meth:`codes` would map to these codes.
+
+        Args:
+            codes: ``(count, size)``.
+
+        Returns:
+            ``(count,)``.
+        """
+        noise = np.linalg.solve(self._factor, (np.asarray(codes, np.float64) - self.mean).T)
+        return np.asarray(np.linalg.norm(noise, axis=0))
 
 
 @dataclass(frozen=True)
@@ -131,3 +150,21 @@ class MixturePrior:
             rows = component == index  # a factor for each image would take gigabytes
             moved[rows] = np.einsum("ij,kj->ik", noise[rows].astype(float), factor, optimize=False)
         return np.asarray(self.means[component] + moved, np.float32)
+
+
+def norm_quantiles(size: int, shares: Sequence[float]) -> NDArray[np.float64]:
+    """Norms that given shares of N(0, I) draws do not exceed: quantiles of the chi distribution.
+
+    Args:
+        size: numbers in a code.
+        shares: each between 0 and 1.
+
+    Returns:
+        ``(len(shares),)``, right to a millionth.
+    """
+    root = np.sqrt(size)
+    edges = np.linspace(max(root - 8, 0), root + 8, 20_001)
+    middles = (edges[1:] + edges[:-1]) / 2
+    log_density = (size - 1) * np.log(middles) - middles**2 / 2
+    mass = np.cumsum(np.exp(log_density - log_density.max()))
+    return np.interp(shares, np.insert(mass / mass[-1], 0, 0), edges)

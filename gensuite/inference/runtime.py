@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gensuite.errors import BundleError, InputError
+from gensuite.inference.onnx_scan import scan
 
 # onnxruntime reads this when it is imported, and from then on it is too late to object.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -20,6 +22,14 @@ Arrays = Mapping[str, NDArray[Any]]
 class Backend(Protocol):
     """Whatever can run a bundle's models."""
 
+    @property
+    def threads(self) -> int:
+        """How many chunks of a large batch run side by side."""
+
+    @property
+    def one_thread(self) -> "Backend":
+        """The same models for each of those chunks, which threads share."""
+
     def run(self, model: str, inputs: Arrays) -> dict[str, NDArray[np.float32]]:
         """Run ``decoder``, ``generator`` or ``encoder`` on named inputs; return named outputs."""
 
@@ -30,12 +40,12 @@ class OnnxBackend:
     Args:
         models: model name → ONNX bytes.
         ports: the same names → the ``inputs`` and ``outputs`` that a manifest states.
-        threads: CPU threads inside one call.
+        threads: CPU threads inside one :meth:`run`.
         providers: onnxruntime execution providers, best first; the CPU when not given.
 
     Raises:
         InputError: a provider is not in this onnxruntime, or ``threads`` is not allowed.
-        BundleError: onnxruntime refuses a model, or its ports are not those stated.
+        BundleError: the scan or onnxruntime refuses a model, or its ports are not those stated.
     """
 
     def __init__(
@@ -54,12 +64,21 @@ class OnnxBackend:
                 raise InputError(
                     f"providers: {provider!r} given; this onnxruntime has {', '.join(available)}"
                 )
+        self.threads = threads
+        self._models, self._ports, self._providers = models, ports, providers
         self._sessions = {}
         self._outputs = {}
         for name, content in models.items():
-            self._sessions[name] = _open_session(name, content, threads, providers)
+            self._sessions[name] = open_session(name, content, threads, providers)
             _check_ports(self._sessions[name], name, ports[name])
             self._outputs[name] = list(ports[name]["outputs"])
+
+    @cached_property
+    def one_thread(self) -> "OnnxBackend":
+        """Sessions of one thread, opened when a large batch first needs them."""
+        if self.threads == 1:
+            return self
+        return OnnxBackend(self._models, self._ports, 1, self._providers)
 
     def run(self, model: str, inputs: Arrays) -> dict[str, NDArray[np.float32]]:
         """Run one model; see :class:`Backend`.
@@ -76,7 +95,23 @@ class OnnxBackend:
         return dict(zip(names, outputs, strict=True))
 
 
-def _open_session(name: str, content: bytes, threads: int, providers: list[str]) -> Any:
+def open_session(
+    name: str,
+    content: bytes,
+    threads: int = 1,
+    providers: Sequence[str] = ("CPUExecutionProvider",),
+) -> Any:
+    """A session of ``threads`` threads that leaves an idle app's memory and processor alone.
+
+    Raises:
+        BundleError: the scan or onnxruntime refuses the model.
+    """
+    try:
+        scan(content)
+    except ValueError as error:
+        raise BundleError(
+            "graph", f"{name}.onnx: {error}; export the model again, or get it from its author"
+        ) from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -85,7 +120,7 @@ def _open_session(name: str, content: bytes, threads: int, providers: list[str])
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # a refused model is reported once, by the error below
     try:
-        return onnxruntime.InferenceSession(content, options, providers=providers)
+        return onnxruntime.InferenceSession(content, options, providers=list(providers))
     except Exception as error:  # onnxruntime's errors share no type of their own
         reason = str(error).splitlines()[0]
         raise BundleError("model", f"{name}.onnx: onnxruntime refuses it: {reason}") from None

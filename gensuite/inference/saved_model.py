@@ -46,6 +46,16 @@ class SavedModelBackend:
         # Kept: signatures hold their model weakly.
         self._model = tf.saved_model.load(str(folder))
 
+    @property
+    def threads(self) -> int:
+        """1: TensorFlow spreads a chunk over threads of its own."""
+        return 1
+
+    @property
+    def one_thread(self) -> "SavedModelBackend":
+        """Itself."""
+        return self
+
     def run(self, model: str, inputs: Arrays) -> dict[str, NDArray[np.float32]]:
         """Run one model; see :class:`gensuite.inference.runtime.Backend`."""
         signature = self._model.signatures[SIGNATURES[model]]

@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gensuite.data.disk import Images
 from gensuite.metrics.intervals import Estimate, mean
 
 PRECISION_NEIGHBOURS = 3
 DENSITY_NEIGHBOURS = 5
-_CHUNK = 1024
+_CHUNK, _CHUNK_NUMBERS = 1024, 2**23
+"""The most rows, and the most numbers, of a strip: 2^23 take 33 MB in float32."""
 
 
 def manifold_scores(real: NDArray[Any], generated: NDArray[Any], seed: int) -> dict[str, Estimate]:
@@ -47,29 +49,32 @@ def manifold_scores(real: NDArray[Any], generated: NDArray[Any], seed: int) -> d
     return {name: mean(each, seed) for name, each in values.items()}
 
 
-def nearest_distances(images: NDArray[np.uint8], training: NDArray[np.uint8]) -> NDArray[Any]:
+def nearest_distances(images: NDArray[np.uint8], training: Images) -> NDArray[Any]:
     """Root mean square difference of pixels between each image and its nearest training image.
 
     Args:
         images: ``(count, height, width, channels)`` uint8.
-        training: the same shape, another count.
+        training: the same shape, another count; an array or :class:`DiskImages`.
 
     Returns:
         ``(count,)`` float64 in [0, 1]: 0 for a copy, 1 for black against white.
     """
-    images, training = (each.reshape(len(each), -1) for each in (images, training))
+    flat = images.reshape(len(images), -1)
     nearest, smallest = np.zeros(len(images), int), np.full(len(images), np.inf)
-    for first in range(0, len(training), _CHUNK):
-        others = training[first : first + _CHUNK]
-        for rows, squared in _squared_distances(images, others, np.float32):
+    chunk = _rows(flat.shape[1])
+    for first in range(0, len(training), chunk):
+        others = training[first : first + chunk]
+        others = others.reshape(len(others), -1)
+        for rows, squared in _squared_distances(flat, others, np.float32):
             best = squared.argmin(axis=1)
             found = np.take_along_axis(squared, best[:, None], axis=1)[:, 0]
             closer = found < smallest[rows]
             nearest[rows] = np.where(closer, first + best, nearest[rows])
             smallest[rows] = np.minimum(found, smallest[rows])
     # Found in float32, which would blur the distance of a copy, and measured exactly.
-    gap = (images.astype(np.int32) - training[nearest]) / 255
-    return np.asarray(np.sqrt(np.square(gap).mean(axis=1)))
+    pairs = zip(images, training[nearest], strict=True)
+    gaps = ((image.astype(np.int32) - other) / 255 for image, other in pairs)
+    return np.sqrt([np.square(gap).mean() for gap in gaps])
 
 
 def _radii(points: NDArray[Any], neighbours: tuple[int, ...]) -> list[NDArray[Any]]:
@@ -89,8 +94,14 @@ def _squared_distances(
     """Strips of the matrix of squared distances: rows, and ``(rows, len(others))`` of them."""
     others = np.asarray(others, kind)
     lengths = np.square(others).sum(axis=1)
-    for first in range(0, len(points), _CHUNK):
-        rows = slice(first, first + _CHUNK)
+    chunk = _rows(points.shape[1])
+    for first in range(0, len(points), chunk):
+        rows = slice(first, first + chunk)
         strip: NDArray[Any] = np.asarray(points[rows], kind)
         squared = np.square(strip).sum(axis=1)[:, None] + lengths - 2 * (strip @ others.T)
         yield rows, np.maximum(squared, 0)
+
+
+def _rows(size: int) -> int:
+    """Rows of so many numbers that a strip has."""
+    return max(1, min(_CHUNK, _CHUNK_NUMBERS // size))

@@ -7,14 +7,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from gensuite.data.disk import Images
 from gensuite.metrics.intervals import Estimate, mean
 
 _SMALLEST_FOR_11 = 11
-_CHUNK = 500
+_CHUNK = 100
 
 
 def reconstruction_scores(
-    images: NDArray[np.uint8],
+    images: Images,
     reconstruct: Callable[[NDArray[Any], Any], NDArray[Any]],
     labels: NDArray[Any] | None,
     seed: int,
@@ -27,14 +28,14 @@ def reconstruction_scores(
     where the whole window fits.
 
     Args:
-        images: ``(count, height, width, channels)`` uint8.
+        images: ``(count, height, width, channels)`` uint8, an array or :class:`DiskImages`.
         reconstruct: float images in [0, 1], and their labels → reconstructions, of the same shape.
         labels: ``(count,)`` for a conditional model, else None.
         seed: of the resampling of images.
     """
     squared, similar = [], []
     for first in range(0, len(images), _CHUNK):
-        rows = images[first : first + _CHUNK].astype(np.float32) / np.float32(255)
+        rows = images[first : first + _CHUNK] / np.float32(255)
         label = None if labels is None else labels[first : first + _CHUNK]
         again = np.asarray(reconstruct(rows, label))
         squared.append(np.square(rows - again).mean(axis=(1, 2, 3), dtype=np.float64))

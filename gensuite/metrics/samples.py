@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gensuite.data.disk import Images
 from gensuite.data.splits import ImageData
 from gensuite.metrics import frechet, intervals
 from gensuite.metrics.features import FEATURES, Classifier, preparation
@@ -38,6 +39,9 @@ class SampleJudge:
         count: samples that will come. Two-sample scores take as many of both sides as there are
             test images at most, so that their floor is of the same counts.
         seed: of the choice of real images and of all resampling.
+
+    Attributes:
+        samples: how many of them are looked at, the first.
     """
 
     def __init__(self, data: ImageData, classifier: Classifier | None, count: int, seed: int):
@@ -47,6 +51,7 @@ class SampleJudge:
         self._common = {"data": f"{data.name} {data.version}", "split": "test", "seed": seed}
         self._pairs = min(count, len(self._test), len(self._train))
         self._near = min(count, _NEAREST_IMAGES)
+        self.samples = count if classifier else self._near
         self._test_distances = nearest_distances(self._test[: self._near], self._train)
         if classifier:
             self._features = {
@@ -139,7 +144,7 @@ class SampleJudge:
         scores = self.classes(self._classifier(images)[1])
         return {name: scores[name] for name in ("entropy", "unsure")}
 
-    def _chosen(self, images: NDArray[np.uint8]) -> NDArray[np.intp]:
+    def _chosen(self, images: Images) -> NDArray[np.intp]:
         random = np.random.Generator(np.random.Philox(key=self.seed))
         return np.sort(random.permutation(len(images))[: self._pairs])
 

@@ -21,7 +21,7 @@ from gensuite.training.encodings import MIXTURE, encode_splits
 from gensuite.training.runs import Run
 from gensuite.training.state import load_model
 
-_CHUNK = 500
+_CHUNK = 100
 
 
 class Subject(Protocol):

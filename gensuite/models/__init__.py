@@ -14,7 +14,16 @@ from gensuite.models.base import GenerativeModel
 from gensuite.models.gan import GAN
 from gensuite.models.vae import VAE
 
-__all__ = ["AE", "FAMILIES", "GAN", "VAE", "Family", "GenerativeModel", "build_model"]
+__all__ = [
+    "AE",
+    "FAMILIES",
+    "GAN",
+    "VAE",
+    "Family",
+    "GenerativeModel",
+    "build_model",
+    "halve_learning_rates",
+]
 
 
 @dataclass(frozen=True)
@@ -93,6 +102,17 @@ def _adam(config: TrainingConfig, steps: int, **options) -> keras.optimizers.Ada
     if config.ema:
         options |= {"use_ema": True, "ema_momentum": config.ema}
     return keras.optimizers.Adam(rate, **options)
+
+
+def halve_learning_rates(model: GenerativeModel) -> None:
+    """Halve the step size of every optimizer; a training step that was traced before is stale."""
+    for optimizer, _ in model.updates():
+        schedule = optimizer._learning_rate  # Keras has no public way to a schedule
+        if isinstance(schedule, keras.optimizers.schedules.CosineDecay):
+            schedule.initial_learning_rate /= 2
+            schedule.warmup_target /= 2
+        else:
+            schedule.assign(schedule / 2)
 
 
 FAMILIES: dict[str, Family] = {

@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from gensuite.models import losses
+from gensuite.models.base import replica_rows
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class AdversarialLoss:
 def gradient_penalty(discriminator, real, generated):
     """WGAN-GP's penalty: E[(‖∇ l(x̂)‖ - 1)²] at x̂ = ε x + (1 - ε) G(z), with ε from U(0, 1).
 
-    Gulrajani et al., "Improved training of Wasserstein GANs", 2017, equation 3. The ε of a batch
-    are spread evenly, ε = (i + ½) / batch; as the order of the images is random, each image meets
-    every ε alike, and nothing has to be drawn.
+    Gulrajani et al., "Improved training of Wasserstein GANs", 2017, equation 3. The ε of a global
+    batch are spread evenly, ε = (i + ½) / batch; as the order of the images is random, each image
+    meets every ε alike, and nothing has to be drawn.
 
     Args:
         discriminator: images → logits.
@@ -40,9 +41,9 @@ def gradient_penalty(discriminator, real, generated):
     Returns:
         Scalar; averaged over the batch.
     """
-    count = tf.shape(real)[0]
-    share = (tf.range(tf.cast(count, real.dtype)) + 0.5) / tf.cast(count, real.dtype)
-    share = tf.reshape(share, (-1, 1, 1, 1))
+    everyone, rows = replica_rows(tf.shape(real)[0])
+    count = tf.cast(everyone, real.dtype)
+    share = tf.reshape(((tf.range(count) + 0.5) / count)[rows], (-1, 1, 1, 1))
     norm = tf.sqrt(_squared_gradient(discriminator, share * real + (1.0 - share) * generated))
     return tf.reduce_mean(tf.square(norm - 1.0))
 

@@ -1,5 +1,6 @@
 """What the three families share: noise that depends on (seed, step), and one gradient update."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -108,7 +109,7 @@ class GenerativeModel(keras.Model):
     def finalize(self) -> None:
         """Set the weights of which an optimizer keeps an average to that average, for good."""
         for optimizer, variables in self.updates():
-            if optimizer.use_ema and int(optimizer.iterations):
+            if optimizer.use_ema and optimizer.iterations.numpy():
                 optimizer.finalize_variable_values(variables)
 
     def updates(self) -> list[tuple[keras.optimizers.Optimizer, list]]:
@@ -134,7 +135,7 @@ class GenerativeModel(keras.Model):
         It is drawn for the whole global batch from (seed, step), of which each replica takes its
         own rows: several workers see the noise that one worker would.
         """
-        everyone, rows = _replica_rows(batch)
+        everyone, rows = replica_rows(batch)
         seed = self._noise_seed(_TRAINING_STREAM, self.step)
         shape = [draws, everyone, self.latent_dim]
         return tf.random.stateless_normal(shape, seed, alg="philox")[:, rows]
@@ -149,7 +150,7 @@ class GenerativeModel(keras.Model):
 
     def training_uniform(self, batch, shape):
         """U(0, 1) numbers of the current step, ``(batch, *shape)`` float32, drawn likewise."""
-        everyone, rows = _replica_rows(batch)
+        everyone, rows = replica_rows(batch)
         seed = self._noise_seed(_UNIFORM_STREAM, self.step)
         return tf.random.stateless_uniform([everyone, *shape], seed, alg="philox")[rows]
 
@@ -165,11 +166,15 @@ class GenerativeModel(keras.Model):
     def minimize(self, tape, loss, variables, optimizer) -> None:
         """Take one optimizer step on ``variables`` and no others.
 
-        The gradient is divided by the number of replicas, because applying it sums over them.
+        The gradient is divided by the number of replicas, because applying it sums over them. One
+        whose norm is not finite makes every one of these variables NaN, which lasts until a
+        training loop looks; left to Adam, a gradient that overflows could stop learning unseen.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         gradients = tape.gradient(loss, variables)
-        optimizer.apply([gradient / replicas for gradient in gradients], variables)
+        finite = tf.math.is_finite(tf.linalg.global_norm(gradients))
+        scale = tf.where(finite, 1 / replicas, math.nan)
+        optimizer.apply([gradient * scale for gradient in gradients], variables)
 
     def track(self, images, **values) -> dict:
         """Add a batch's values to the running means over the epoch's images; return the means.
@@ -211,8 +216,12 @@ def with_label(inputs, label):
     return [tf.convert_to_tensor(inputs), tf.cast(label, tf.int32)]
 
 
-def _replica_rows(batch):
-    """The size of the global batch, and the rows of it that are this replica's."""
+def replica_rows(batch):
+    """The size of the global batch, and the rows of it that are this replica's.
+
+    Args:
+        batch: images that this replica has; the others have as many.
+    """
     context = tf.distribute.get_replica_context()
     first = batch * context.replica_id_in_sync_group
     return batch * context.num_replicas_in_sync, slice(first, first + batch)

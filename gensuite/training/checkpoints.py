@@ -33,16 +33,19 @@ def save(folder: Path, step: int, files: Mapping[str, bytes], keep: int) -> None
     """
     path = folder / f"{step:09d}"
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    if _read(path) == dict(files):
+    if read(path) == dict(files):
         return  # a resume that had nothing to do, or a stop right after a save
     for left in folder.glob(partial_path(Path("*")).name):
         shutil.rmtree(left, ignore_errors=True)  # by a save that was killed
     content = dict(files) | {_HASHES: json.dumps(hashes, sort_keys=True).encode()}
     write_directory(path, content, replace=True)
-    if _read(path) is None:
+    if read(path) is None:
         raise RunError(f"{path}: the disk gave back other bytes than it was given; replace it")
     for old in sorted(_steps(folder))[:-keep]:
-        shutil.rmtree(folder / f"{old:09d}")
+        # Renamed first, so that a call killed half-way leaves nothing partial under a final name.
+        left = partial_path(folder / f"{old:09d}")
+        (folder / f"{old:09d}").rename(left)
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def load_newest(folder: Path) -> dict[str, bytes]:
@@ -59,7 +62,7 @@ def load_newest(folder: Path) -> dict[str, bytes]:
     steps = sorted(_steps(folder), reverse=True)
     for step in steps:
         path = folder / f"{step:09d}"
-        files = _read(path)
+        files = read(path)
         if files is not None:
             if step != steps[0]:
                 lost = steps[0] - step
@@ -75,7 +78,7 @@ def _steps(folder: Path) -> list[int]:
     return [int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit()]
 
 
-def _read(path: Path) -> dict[str, bytes] | None:
+def read(path: Path) -> dict[str, bytes] | None:
     """A checkpoint's files without the hashes, or None if they are not what the hashes say."""
     try:
         hashes = json.loads((path / _HASHES).read_bytes())

@@ -19,7 +19,9 @@ def prepare(*, deterministic: bool) -> str:
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
         _do_not_remap()
-        return f"CPU ({len(os.sched_getaffinity(0))} cores)"
+        # Without oneDNN the same training ends with other bits.
+        without = ", without oneDNN" if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0" else ""
+        return f"CPU ({len(os.sched_getaffinity(0))} cores{without})"
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
     names = {tf.config.experimental.get_device_details(gpu).get("device_name") for gpu in gpus}

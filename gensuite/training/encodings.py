@@ -39,7 +39,7 @@ def encode_splits(model: GenerativeModel, data: ImageData) -> dict[str, np.ndarr
     """
     if not hasattr(model, "encode"):
         return {}
-    test = data.images["test"][:MAX_CODES]
+    test = data.images["test"]
     encoder = compile_encoder(model)
     labels = data.labels["test"] if data.class_names else np.full(len(test), -1, np.int64)
     arrays = {

@@ -19,22 +19,27 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from gensuite.data.splits import ImageData
-from gensuite.errors import DivergedError
+from gensuite.errors import DivergedError, OutOfMemoryError
 from gensuite.inference.images import grid, png
 from gensuite.inference.latents import standard_normal
 from gensuite.inference.priors import GaussianPrior
-from gensuite.models import GenerativeModel
+from gensuite.models import GenerativeModel, halve_learning_rates
 from gensuite.storage import write_file
 from gensuite.training import checkpoints, state
+from gensuite.training.distribution import compile_steps
 from gensuite.training.diversity import diversity
 from gensuite.training.doctor import Remark, diagnose, to_json
 from gensuite.training.encodings import compile_encoder, encode
+from gensuite.training.finite import FiniteGuard, NotFiniteError
 from gensuite.training.runs import Run
 from gensuite.training.signals import StopRequest
 from gensuite.training.state import Progress, training_variables
+from gensuite.training.workers import Workers
 
 _CALL_SECONDS = 0.25
 """About how long the graph runs before Python looks up: for the bar, checkpoints and signals."""
+_MOST_STEPS = 50
+"""Steps within which a number that is not finite is noticed, and so the most in one call."""
 _GRID_IMAGES = 25
 _DIVERSITY_IMAGES = 100
 """Samples and real images whose distances are compared; fewer where there are fewer images."""
@@ -48,13 +53,20 @@ class Trainer:
         run: the folder, locked.
         model: compiled.
         data: the splits.
+        workers: who trains this model, each in a run folder of its own; just this process when
+            not given.
     """
 
-    def __init__(self, run: Run, model: GenerativeModel, data: ImageData):
+    def __init__(
+        self, run: Run, model: GenerativeModel, data: ImageData, workers: Workers | None = None
+    ):
         self.run = run
         self.config = run.config
         self.model = model
         self.data = data
+        self.workers = workers or Workers()
+        self.stop_signal = 0
+        """Number of the signal for which all workers stop, or 0."""
         self.progress = Progress()
         self.steps_per_epoch = len(data.images["train"]) // self.config.batch_size
         self._best: list[np.ndarray] | None = None
@@ -66,7 +78,8 @@ class Trainer:
         chosen = np.linspace(0, len(train) - 1, min(_DIVERSITY_IMAGES, len(train))).astype(int)
         self._real = train[chosen] / np.float32(255)
         self._noise = standard_normal(_DIVERSITY_IMAGES, model.latent_dim, seed=self.config.seed)
-        self._run_steps, self._test_step = self._compile_steps()
+        self._run_steps, self._validate_batch = compile_steps(model, self.config)
+        self._guard = FiniteGuard(model)
         self._encode: Any = compile_encoder(model) if model.prior == "gaussian" else None
         self._board = tf.summary.create_file_writer(str(run.path / "tensorboard"))
 
@@ -80,34 +93,45 @@ class Trainer:
         """Whether there is nothing left to train."""
         return self.progress.stopped_early or self.progress.epoch >= self.config.epochs
 
-    def fit(self, stop: StopRequest) -> None:
-        """Train until done or asked to stop, and leave a checkpoint either way.
+    def fit(self, stop: StopRequest, until: float = math.inf) -> None:
+        """Train until done, asked to stop or ``until`` epochs are complete; leave a checkpoint.
+
+        Where a loss, a gradient's norm or a weight is no longer finite, training goes back to the
+        newest checkpoint and on at half the learning rate; this is done once.
 
         Raises:
-            DivergedError: a loss or weight is no longer finite.
+            DivergedError: a number is not finite for the second time.
+            OutOfMemoryError: a step does not fit the device.
         """
+        self.stop_signal = 0
         total = self.config.epochs * self.steps_per_epoch
         # A log file wants a line now and then; a terminal wants a bar that moves.
         interval = 0.2 if sys.stderr.isatty() else 15
         with tqdm(total=total, initial=self.step, unit="step", mininterval=interval) as bar:
             if self.step == 0:
                 self.save()
-            while not self.done:
-                self._train_epoch(bar, stop)
-                if stop:
-                    break
-                self._end_epoch()
+            while not self.done and self.progress.epoch < until:
+                try:
+                    self._train_epoch(bar, stop)
+                    if self.stop_signal:
+                        break
+                    self._end_epoch()
+                    self._look_up(stop)
+                except NotFiniteError as found:
+                    self._roll_back(found)
+                    bar.n = self.step
+                except tf.errors.ResourceExhaustedError:
+                    size = self.config.batch_size
+                    raise OutOfMemoryError(
+                        f"{self.run.path}: out of memory in a step of batch_size {size}, after "
+                        f"step {self.step}; train anew with a smaller one, such as --batch-size "
+                        f"{max(1, size // 2)}, or on a device with more memory"
+                    ) from None
             self.save()
 
     def save(self) -> None:
-        """Write a checkpoint.
-
-        Raises:
-            DivergedError: a weight is not finite; nothing is written.
-        """
+        """Write a checkpoint, of weights that were found finite after their last step."""
         variables = [variable.numpy() for variable in training_variables(self.model)]
-        if not all(np.isfinite(value).all() for value in variables):
-            raise self._diverged("a weight")
         files = state.to_files(variables, self._best, self.progress)
         checkpoints.save(self.run.checkpoints, self.step, files, self.config.keep)
         self._saved_at = time.monotonic()
@@ -117,59 +141,32 @@ class Trainer:
 
         Raises:
             RunError: there is none, or it is not of this model.
+            ConfigError: another worker has found another one.
         """
         files = checkpoints.load_newest(self.run.checkpoints)
         self._best, self.progress = state.restore(self.model, files)
+        self.workers.check_same({"step of the newest checkpoint": self.step})
         write_file(self.run.history, _csv(self.progress.history).encode())
         self._examine(self.progress.history)
-
-    def _compile_steps(self):
-        strategy = tf.distribute.get_strategy()
-        xla = bool(tf.config.list_physical_devices("GPU")) and not self.config.deterministic
-        step = tf.function(self.model.train_step, jit_compile=xla)
-        every = getattr(self.config, "discriminator_steps", 1)
-
-        @tf.function
-        def run_steps(iterator, count):
-            for _ in tf.range(count):
-                strategy.run(step, args=(next(iterator),))
-
-        @tf.function
-        def run_mostly_discriminator_steps(iterator, count):
-            discriminator_step = tf.function(self.model.discriminator_step, jit_compile=xla)
-            for _ in tf.range(count):
-                if (self.model.step + 1) % every == 0:
-                    strategy.run(step, args=(next(iterator),))
-                else:
-                    strategy.run(discriminator_step, args=(next(iterator),))
-
-        run = run_steps if every == 1 else run_mostly_discriminator_steps
-        return run, tf.function(self.model.test_step)
 
     def _train_epoch(self, bar: tqdm, stop: StopRequest) -> None:
         progress, started = self.progress, time.monotonic()
         first = progress.batch
         if first == 0:
             self._reset_metrics()
-        batches = iter(
-            self.data.epoch(
-                self.config.batch_size,
-                self.config.seed,
-                progress.epoch,
-                skip=first,
-                labels=self.model.classes > 0,
-            )
-        )
-        while progress.batch < self.steps_per_epoch and not stop:
+        batches = iter(self._batches(progress.epoch, skip=first))
+        while progress.batch < self.steps_per_epoch and not self.stop_signal:
             count = min(self._steps_per_call, self.steps_per_epoch - progress.batch)
             called = time.monotonic()
             self._run_steps(batches, tf.constant(count))
             progress.batch += count
             self._adapt(count, time.monotonic() - called)
             bar.update(count)
-            bar.set_postfix_str(self._check_finite(), refresh=False)
-            if time.monotonic() - self._saved_at >= self.config.save_seconds:
-                self.save()
+            values = self._metrics()
+            self._guard.check(values)
+            text = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+            bar.set_postfix_str(text, refresh=False)
+            self._look_up(stop)
         seconds = time.monotonic() - started
         self._append(
             self.run.path / "timings.csv",
@@ -183,6 +180,28 @@ class Trainer:
             },
         )
 
+    def _batches(self, epoch: int, skip: int):
+        """This worker's share of an epoch's batches."""
+        return tf.distribute.get_strategy().distribute_datasets_from_function(
+            lambda share: self.data.epoch(
+                self.config.batch_size,
+                self.config.seed,
+                epoch,
+                skip=skip,
+                labels=self.model.classes > 0,
+                share=share,
+            )
+        )
+
+    def _look_up(self, stop: StopRequest) -> None:
+        """Do what the chief's clock and anyone's signal ask for; all workers do, at one step."""
+        due = time.monotonic() - self._saved_at >= self.config.save_seconds
+        said = self.workers.exchange([stop.signal, due, self._steps_per_call])
+        self.stop_signal = max(signal for signal, _, _ in said)
+        _, due, self._steps_per_call = said[0]
+        if due:
+            self.save()
+
     def _end_epoch(self) -> None:
         progress = self.progress
         row: dict[str, float] = {"epoch": progress.epoch + 1, "step": self.step}
@@ -191,9 +210,11 @@ class Trainer:
         progress.batch = 0
         with self.model.averaged_weights():
             row |= {f"val_{name}": value for name, value in self._validate().items()}
+            self._guard.check(row)
             samples = self._sample()
             self._keep_best(row)
         row |= diversity(samples[: len(self._real)], self._real)
+        self._guard.check(row)
         progress.history.append(row)
         self._append(self.run.history, row)
         self._examine(progress.history)
@@ -201,8 +222,6 @@ class Trainer:
             for name, value in row.items():
                 tf.summary.scalar(name, value)
         self._write_grid(samples[:_GRID_IMAGES])
-        if time.monotonic() - self._saved_at >= self.config.save_seconds:
-            self.save()
 
     def _validate(self) -> dict[str, float]:
         self._reset_metrics()
@@ -210,7 +229,7 @@ class Trainer:
             "validation", self.config.batch_size, labels=self.model.classes > 0
         )
         for batch in batches:
-            self._test_step(batch)
+            self._validate_batch(args=(batch,))
         return self._metrics()
 
     def _keep_best(self, row: dict[str, float]) -> None:
@@ -247,26 +266,40 @@ class Trainer:
         for metric in self.model.metrics:
             metric.reset_state()
 
-    def _check_finite(self) -> str:
-        """The running means as text; raise if one is not finite."""
-        values = self._metrics()
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise self._diverged(name)
-        return ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+    def _roll_back(self, found: NotFiniteError) -> None:
+        """Go back to the newest checkpoint and on at half the learning rate.
 
-    def _diverged(self, what: str) -> DivergedError:
+        Raises:
+            DivergedError: that has been done before.
+        """
+        if self.progress.rollback:
+            raise self._diverged(found)
+        found_at = self.step
+        self.restore()
+        facts = {"what": found.what, "found_at": found_at, "back_to": self.step}
+        self.progress.rollback = facts
+        halve_learning_rates(self.model)
+        self._run_steps, self._validate_batch = compile_steps(self.model, self.config)
+        self.save()
+        tqdm.write(
+            f"{found.what} is not finite by step {found_at}: back to step {self.step}, and on at "
+            "half the learning rate"
+        )
+
+    def _diverged(self, found: NotFiniteError) -> DivergedError:
         """The error, once the history has the row of the epoch that ended so."""
-        progress, metrics = self.progress, self._metrics()
+        history = self.progress.history
         # What the epoch did not reach is as unknown as what it broke.
-        columns = progress.history[-1] if progress.history else [*metrics, "val_loss"]
-        row: dict[str, float] = {"epoch": progress.epoch + 1, "step": self.step}
+        columns = history[-1] if history else [*found.row, "val_loss"]
+        epoch = (self.step - 1) // self.steps_per_epoch + 1
+        row: dict[str, float] = {"epoch": epoch, "step": self.step}
         row |= dict.fromkeys([name for name in columns if name not in row], math.nan)
-        row |= metrics if progress.batch else {}
+        row |= found.row
         self._append(self.run.history, row)
-        (remark,) = self._examine([*progress.history, row])
+        (remark,) = self._examine([*history, row])
         return DivergedError(
-            f"{self.run.path}: training diverged before step {self.step}: {what} is not finite. "
+            f"{self.run.path}: training diverged before step {self.step}, at half the learning "
+            f"rate too: {found.what} is not finite. "
             f"Cause: {remark.cause}. Remedy: train anew with {remark.remedy}"
         )
 
@@ -284,7 +317,7 @@ class Trainer:
         """Choose how many steps the next call takes; the result does not depend on it."""
         if count == self._steps_per_call:
             factor = min(max(_CALL_SECONDS / max(seconds, 1e-6), 0.5), 2.0)
-            self._steps_per_call = max(1, round(self._steps_per_call * factor))
+            self._steps_per_call = min(max(1, round(self._steps_per_call * factor)), _MOST_STEPS)
 
     def _append(self, path: Path, row: dict[str, float]) -> None:
         text = _csv([row])

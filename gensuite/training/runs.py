@@ -26,7 +26,7 @@ from typing import IO, Any
 import numpy as np
 
 from gensuite.arrays import pack, unpack
-from gensuite.config import FOLDER_PREFIX, TrainingConfig, dataset_label, load_config
+from gensuite.config import TrainingConfig, load_config, run_name
 from gensuite.errors import ConfigError, RunError, RunNotFoundError
 from gensuite.scores import check_scores
 from gensuite.storage import write_file
@@ -66,7 +66,7 @@ class Run:
             RunError: the folder is not empty.
         """
         if path is None:
-            path = _make_numbered(RUNS / run_name(config))
+            path = _make_numbered(RUNS / run_name(config.family, config.dataset))
         else:
             check_free(path)
             path.mkdir(parents=True, exist_ok=True)
@@ -238,12 +238,6 @@ class Run:
     def _write_json(self, name: str, values: Mapping[str, Any]) -> None:
         text = json.dumps(values, indent=2, allow_nan=False)
         write_file(self.path / name, (text + "\n").encode())
-
-
-def run_name(config: TrainingConfig) -> str:
-    """``vae-digits``; of a folder its name alone."""
-    label = dataset_label(config.dataset).removeprefix(FOLDER_PREFIX) or "folder"
-    return f"{config.family}-{label.replace('/', '-').replace(':', '-')}"
 
 
 def environment(dataset: Mapping[str, Any], device: str) -> dict[str, Any]:

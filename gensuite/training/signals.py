@@ -21,14 +21,6 @@ class StopRequest:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def __bool__(self) -> bool:
-        return self.signal != 0
-
-    @property
-    def exit_code(self) -> int:
-        """130 after SIGINT, 143 after SIGTERM."""
-        return 128 + self.signal
-
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if self.signal:
             os._exit(128 + number)

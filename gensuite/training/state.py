@@ -4,12 +4,13 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
 from gensuite.arrays import pack, unpack
 from gensuite.errors import RunError
-from gensuite.models import GenerativeModel
+from gensuite.models import GenerativeModel, halve_learning_rates
 from gensuite.training import checkpoints
 from gensuite.training.runs import Run
 
@@ -30,6 +31,9 @@ class Progress:
     stopped_early: bool = False
     history: list[dict[str, float]] = field(default_factory=list)
     """A row for every completed epoch."""
+    rollback: dict[str, Any] | None = None
+    """Of the one time that training went back and halved its learning rates: ``what`` was not
+    finite, ``found_at`` which step, and the step ``back_to``."""
 
 
 def to_files(
@@ -57,9 +61,13 @@ def restore(
     Raises:
         RunError: the checkpoint is of another model.
     """
+    progress = Progress(**json.loads(files[_PROGRESS]))
+    if progress.rollback:
+        # A schedule is no variable; a constant rate is, and comes back halved with the others.
+        halve_learning_rates(model)
     _assign(training_variables(model), files[_VARIABLES])
     best = list(unpack(files[_BEST]).values()) if _BEST in files else None
-    return best, Progress(**json.loads(files[_PROGRESS]))
+    return best, progress
 
 
 def load_model(run: Run, model: GenerativeModel) -> Progress:
