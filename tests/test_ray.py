@@ -97,7 +97,7 @@ def test_numbers_of_a_range_fill_it_and_stay_inside(name, space):
     [
         ({"search": {}}, "search: {} given; allowed is an object"),
         ({"search": [1]}, "search: [1] given"),
-        ({"search": {"latent": [2]}}, "did you mean 'latent_dim'? allowed are network, "),
+        ({"search": {"latent": [2]}}, "did you mean 'latent_dim'? allowed are "),
         ({"search": {"network": ["dense"]}}, "search: network given, and fixed too"),
         ({"search": {"beta": [1, 2]}}, "search: beta given; trials that differ in it cannot be"),
         ({"search": {"epochs": [1, 2]}}, "search: epochs given; trials that differ"),
