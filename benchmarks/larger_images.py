@@ -9,6 +9,7 @@ with none of it in the system's cache. A record of each part is appended to
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -57,12 +58,15 @@ def run_alone(module: str, *words: str) -> float:
     Raises:
         GensuiteError: it failed; it has said why.
     """
-    process = subprocess.Popen([sys.executable, "-m", module, *words])
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)  # it has not waited itself
+    process, peak = subprocess.Popen([sys.executable, "-m", module, *words]), 0.0
+    while process.poll() is None:
+        # Not of ``wait4``, which also counts the program that started it.
+        with contextlib.suppress(ValueError):  # of one that has just ended, no peak is told
+            peak = memory(process.pid, "VmHWM")
+        time.sleep(0.05)
     if process.returncode:
         raise GensuiteError(f"python -m {module} {' '.join(words)}: failed")
-    return round(usage.ru_maxrss * 1024 / 1e6, 1)
+    return round(peak, 1)
 
 
 def whole_way(dataset: str, runs: Path, epochs: int) -> dict[str, Any]:
