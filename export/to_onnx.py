@@ -7,6 +7,7 @@ import onnx
 import tensorflow as tf
 import tf2onnx
 
+from export.subpixel import rewrite_transposed
 from gensuite.errors import ParityError
 from gensuite.version import __version__
 
@@ -34,6 +35,7 @@ def to_onnx(endpoint: Any, role: str, ports: Mapping[str, Any], facts: Mapping[s
     model, _ = tf2onnx.convert.from_function(
         endpoint, input_signature=endpoint.input_signature, opset=OPSET
     )
+    rewrite_transposed(model)
     graph = model.graph
     graph.name = role
     graph.doc_string = ""

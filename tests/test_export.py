@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import tensorflow as tf
 from keras import layers
@@ -408,3 +409,39 @@ def test_metadata_of_a_converted_model_is_sorted_and_typed():
     assert loaded.doc_string == "x"
     assert loaded.producer_name == "gensuite"
     assert json.dumps([p.name for p in loaded.graph.input]) == '["z"]'
+
+
+@pytest.mark.parametrize(
+    ("kernel", "strides", "channels", "rewritten"),
+    [
+        (4, 2, 16, True),
+        (3, 2, 20, True),
+        (5, 3, 16, True),
+        (2, 2, 16, True),
+        ((3, 6), 2, 16, True),
+        (4, 2, 3, False),
+        (3, 1, 16, False),
+        (4, (2, 1), 16, False),
+    ],
+)
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_a_transposed_convolution_is_exported_as_a_faster_one(
+    kernel, strides, channels, rewritten, padding
+):
+    codes = keras.Input((2,))
+    features = layers.Reshape((5, 4, 3))(layers.Dense(60)(codes))
+    layer = layers.Conv2DTranspose(
+        channels, kernel, strides, padding, bias_initializer="random_normal"
+    )
+    network = keras.Model(codes, layer(features))
+    endpoint = tf.function(
+        lambda z: {"image": network(z)}, input_signature=[tf.TensorSpec((None, 2), name="z")]
+    )
+    ports = {"inputs": {"z": [None, 2]}, "outputs": {"image": list(network.output_shape)}}
+    content = to_onnx(endpoint, "decoder", ports, {"description": "x"})
+
+    operators = [node.op_type for node in onnx.load_from_string(content).graph.node]
+    assert ("ConvTranspose" not in operators) == rewritten
+    z = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(session.run(["image"], {"z": z})[0], network(z), atol=1e-5)

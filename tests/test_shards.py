@@ -42,7 +42,7 @@ def conditional(toy_bundle):
 def expected(path, count, **arguments):
     """The images of the library, decoded in whole chunks, and rounded to bytes."""
     generator = gensuite.load(path)
-    return to_uint8(generator.sample(-(-count // 64) * 64, **arguments))[:count]
+    return to_uint8(generator.sample(-(-count // 32) * 32, **arguments))[:count]
 
 
 def read(folder):
@@ -82,7 +82,7 @@ def test_every_image_is_decoded_in_a_whole_chunk(bundle, tmp_path, monkeypatch):
     monkeypatch.setattr(OnnxBackend, "run", spy)
     shards.write_shards(bundle, tmp_path, 210, format="npz", shard=50)
 
-    assert set(rows) == {64}
+    assert set(rows) == {32}
 
 
 def test_shards_are_of_the_stated_sizes(bundle, tmp_path):

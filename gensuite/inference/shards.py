@@ -7,7 +7,7 @@ The folder holds ``sampling.json``, its settings, and the shards, each named by 
     0000001000/0000001000.png ...   one file an image; of a conditional model also labels.csv
 
 A shard is written whole or not at all, so the shards that are there are those that are done.
-Image i is a function of the bundle, the settings and i: it is decoded in a whole chunk of 64, at
+Image i is a function of the bundle, the settings and i: it is decoded in a whole chunk of 32, at
 the same place of it, whatever the shards and whoever writes them.
 """
 
