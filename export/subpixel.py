@@ -6,7 +6,7 @@ the sÂ·s places r is a convolution of its own, and together they are one with sÂ
 onnxruntime has a fast path on the CPU for convolutions, and none for transposed ones.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -100,7 +100,7 @@ def _convolution(
     parts = kernel.reshape(given, channels, taps[0], stride, taps[1], stride)
     parts = parts[:, :, ::-1, :, ::-1].transpose(3, 5, 1, 0, 2, 4)
     result = node.output[0]
-    arrays = {
+    constants = {
         "weights": parts.reshape(stride * stride * channels, given, *taps),
         "apart": np.array([-1, height // stride, width // stride, stride, stride * channels]),
         "pixels": np.array([-1, height, width, channels]),
@@ -109,26 +109,28 @@ def _convolution(
         "axes": np.array([1, 2]),
     }
     if bias is not None:
-        arrays["bias"] = np.tile(bias, stride * stride)
-    name = {key: f"{result}/{key}" for key in (*arrays, *"abcdef")}
-    inputs = [node.input[0], name["weights"], *([name["bias"]] if bias is not None else [])]
+        constants["bias"] = np.tile(bias, stride * stride)
+    filters: list[str] = ["weights"] if bias is None else ["weights", "bias"]
     margins = [tap - 1 for tap in taps] * 2
-    nodes = [
-        helper.make_node("Conv", inputs, [name["a"]], kernel_shape=taps, pads=margins),
-        helper.make_node("Transpose", [name["a"]], [name["b"]], perm=[0, 2, 3, 1]),
-        helper.make_node("Reshape", [name["b"], name["apart"]], [name["c"]]),
-        helper.make_node("Transpose", [name["c"]], [name["d"]], perm=[0, 1, 3, 2, 4]),
-        helper.make_node("Reshape", [name["d"], name["pixels"]], [name["e"]]),
-        helper.make_node(
-            "Slice", [name["e"], name["first"], name["last"], name["axes"]], [name["f"]]
-        ),
-        helper.make_node("Transpose", [name["f"]], [result], perm=[0, 3, 1, 2]),
+    steps: list[tuple[str, list[str], dict[str, Any]]] = [
+        ("Conv", filters, {"kernel_shape": taps, "pads": margins}),
+        ("Transpose", [], {"perm": [0, 2, 3, 1]}),
+        ("Reshape", ["apart"], {}),
+        ("Transpose", [], {"perm": [0, 1, 3, 2, 4]}),
+        ("Reshape", ["pixels"], {}),
+        ("Slice", ["first", "last", "axes"], {}),
+        ("Transpose", [], {"perm": [0, 3, 1, 2]}),
     ]
-    constants = [
-        numpy_helper.from_array(np.ascontiguousarray(array), name[key])
-        for key, array in arrays.items()
+    result, nodes = node.output[0], []
+    between = [node.input[0], *(f"{result}/{index}" for index in range(1, len(steps))), result]
+    for index, (operator, names, attributes) in enumerate(steps):
+        inputs = [between[index], *(f"{result}/{name}" for name in names)]
+        nodes.append(helper.make_node(operator, inputs, [between[index + 1]], **attributes))
+    tensors = [
+        numpy_helper.from_array(np.ascontiguousarray(array), f"{result}/{name}")
+        for name, array in constants.items()
     ]
-    return nodes, constants
+    return nodes, tensors
 
 
 def _shapes(model: onnx.ModelProto) -> dict[str, list[int]]:
