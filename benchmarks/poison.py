@@ -111,8 +111,8 @@ def _poison_gradient(model: GenerativeModel, step: int, value: float, random: An
         def __init__(self, tape):
             self.tape = tape
 
-        def gradient(self, loss, sources):
-            found = self.tape.gradient(loss, sources)
+        def gradient(self, loss, sources, **options):
+            found = self.tape.gradient(loss, sources, **options)
             bad = tf.equal(model.step + 1, step)
             found[which] = _with(found[which], index, value, bad)
             return found

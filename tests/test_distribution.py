@@ -232,7 +232,7 @@ def test_workers_and_their_replicas_share_the_rows_of_one_batch():
     assert [part.shape[0] for part in parts] == [2] * 6
     assert np.array_equal(np.concatenate(parts), whole)
     lengths = {
-        int(data.epoch(100, 0, 0, share=share).cardinality())
+        sum(1 for _ in data.epoch(100, 0, 0, share=share))
         for share in [tf.distribute.InputContext(2, 1, 4)]
     }
     assert lengths == {len(data.images["train"]) // 100 * 2}

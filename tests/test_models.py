@@ -12,6 +12,7 @@ import tensorflow as tf
 from gensuite.config import CONFIGS
 from gensuite.models import FAMILIES, build_model, networks
 from gensuite.models.adversarial import ADVERSARIAL_LOSSES
+from gensuite.models.optimizer import Adam
 from gensuite.models.vae import draw_binary
 
 SHAPE = (12, 8, 1)
@@ -388,6 +389,27 @@ def test_without_a_step_there_is_no_average_to_take(family):
     before = copies(model.weights)
     with model.averaged_weights():
         assert not any(changed(before, model.weights))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"beta_1": 0.5, "use_ema": True, "ema_momentum": 0.5, "clipnorm": 1.0}, {"amsgrad": True}],
+)
+def test_adam_in_one_operation_is_that_of_keras(options):
+    random = np.random.default_rng(0)
+    start = random.normal(size=(5, 7)).astype(np.float32)
+    gradients = random.normal(size=(20, 5, 7)).astype(np.float32)
+    weights = []
+    for kind in (Adam, keras.optimizers.Adam):
+        weight = keras.Variable(start)
+        optimizer = kind(1e-2, **options)
+        for gradient in gradients:
+            optimizer.apply([tf.constant(gradient)], [weight])
+        optimizer.finalize_variable_values([weight])
+        weights.append(weight.numpy())
+
+    np.testing.assert_allclose(*weights, rtol=1e-5, atol=1e-6)
+    assert np.abs(weights[0] - start).max() > 0.05
 
 
 def test_the_learning_rate_is_held_and_then_falls_to_0_as_half_a_cosine(images):

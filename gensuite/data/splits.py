@@ -29,6 +29,8 @@ _LARGEST_NATIVE = 128
 _DEFAULT_SIDE = 64
 _READ = 1024
 """Images that are read at once where all of them are."""
+_BATCHES_READ = 16
+"""Batches read in one call of Python, which takes longer to get there than to read a batch."""
 
 
 @dataclass(frozen=True)
@@ -102,19 +104,27 @@ class ImageData:
         return self._batches(split, order, batch_size, drop_remainder=False, labels=labels)
 
     def _batches(self, split, order, batch_size, *, drop_remainder, labels) -> tf.data.Dataset:
-        images = self.images[split]
-        classes = self.labels[split].astype(np.int32) if labels else None
-        # Gathered by numpy in one call per batch: the whole split never becomes a graph constant.
-        take = lambda rows: tf.numpy_function(images.__getitem__, [rows], tf.uint8)  # noqa: E731
-        rows = tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder)
-        size = batch_size if drop_remainder else None
+        columns: list[Any] = [self.images[split]]
+        if labels:
+            columns.append(self.labels[split].astype(np.int32))
+        read_size = _BATCHES_READ * batch_size
 
-        def load(indices):
-            batch = tf.ensure_shape(take(indices), (size, *self.image_shape))
-            batch = tf.cast(batch, tf.float32) / 255.0
-            return batch if classes is None else (batch, tf.gather(classes, indices))
+        # By numpy, so that the whole split never becomes a graph constant.
+        def gather(first):
+            return [column[order[first : first + read_size]] for column in columns]
 
-        return rows.map(load).prefetch(2)
+        def read(first):
+            found = tf.numpy_function(gather, [first], [tf.uint8, tf.int32][: len(columns)])
+            shaped = zip(found, columns, strict=True)
+            return tuple(tf.ensure_shape(each, (None, *c.shape[1:])) for each, c in shaped)
+
+        def scale(images, *classes):
+            images = tf.cast(images, tf.float32) / 255.0
+            return (images, *classes) if classes else images
+
+        firsts = tf.data.Dataset.range(0, len(order), read_size)
+        batches = firsts.map(read).prefetch(1).rebatch(batch_size, drop_remainder)
+        return batches.map(scale).prefetch(2)
 
     def describe(self) -> dict[str, Any]:
         """Facts for runs and bundles: identity, counts, classes, licence; no path."""

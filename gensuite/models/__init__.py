@@ -12,6 +12,7 @@ from gensuite.models import networks
 from gensuite.models.ae import AE
 from gensuite.models.base import GenerativeModel
 from gensuite.models.gan import GAN
+from gensuite.models.optimizer import Adam
 from gensuite.models.vae import VAE
 
 __all__ = [
@@ -90,7 +91,7 @@ def _build_gan(config: GANConfig, image_shape, steps_per_epoch, classes) -> GAN:
     return model
 
 
-def _adam(config: TrainingConfig, steps: int, **options) -> keras.optimizers.Adam:
+def _adam(config: TrainingConfig, steps: int, **options) -> Adam:
     """Adam for so many updates: its step size, the fall at their end, and averaged weights."""
     rate: Any = config.learning_rate
     if config.decay:
@@ -101,7 +102,7 @@ def _adam(config: TrainingConfig, steps: int, **options) -> keras.optimizers.Ada
         )
     if config.ema:
         options |= {"use_ema": True, "ema_momentum": config.ema}
-    return keras.optimizers.Adam(rate, **options)
+    return Adam(rate, **options)
 
 
 def halve_learning_rates(model: GenerativeModel) -> None:

@@ -167,14 +167,15 @@ class GenerativeModel(keras.Model):
         """Take one optimizer step on ``variables`` and no others.
 
         The gradient is divided by the number of replicas, because applying it sums over them. One
-        whose norm is not finite makes every one of these variables NaN, which lasts until a
+        whose norm is not finite makes the last of these variables NaN, which lasts until a
         training loop looks; left to Adam, a gradient that overflows could stop learning unseen.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        gradients = tape.gradient(loss, variables)
+        gradients = tape.gradient(loss, variables, output_gradients=tf.constant(1 / replicas))
         finite = tf.math.is_finite(tf.linalg.global_norm(gradients))
-        scale = tf.where(finite, 1 / replicas, math.nan)
-        optimizer.apply([gradient * scale for gradient in gradients], variables)
+        # One variable is enough, and every pass over a large one takes time.
+        gradients[-1] *= tf.where(finite, 1.0, math.nan)
+        optimizer.apply(gradients, variables)
 
     def track(self, images, **values) -> dict:
         """Add a batch's values to the running means over the epoch's images; return the means.
