@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.bench import RESULTS_FOLDER, append_record, machine, memory
 from gensuite.console import Parser, command
 from gensuite.inference.generator import Generator, load
-from gensuite.inference.images import Images
+from gensuite.inference.inputs import Images
 
 RESULTS = RESULTS_FOLDER / "steady.jsonl"
 SEEDS = 50

@@ -19,7 +19,8 @@ from gensuite.data.splits import ImageData
 from gensuite.errors import ConfigError, InputError
 from gensuite.inference import bundle as bundles
 from gensuite.inference import health
-from gensuite.inference.images import check_images, grid, png
+from gensuite.inference.images import grid, png
+from gensuite.inference.inputs import check_images
 from gensuite.inference.latents import LABEL_STREAM, categorical, standard_normal
 from gensuite.inference.manifest import (
     ENCODER_OUTPUTS,

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from gensuite.inference.bundle import Bundle
-from gensuite.inference.images import Images
+from gensuite.inference.inputs import Images
 from gensuite.inference.latents import MAX_SEED
 from gensuite.inference.pictures import read_picture
 from studio.language import t

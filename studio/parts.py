@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from gensuite.inference.images import Images
+from gensuite.inference.inputs import Images
 from gensuite.inference.latents import Codes
 from studio import charts
 from studio.language import plain, t

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from gensuite.errors import BundleError, InputError
 from gensuite.inference import bundle as bundles
 from gensuite.inference import latents
 from gensuite.inference.bundle import Bundle
-from gensuite.inference.images import Images, as_array, check_images
+from gensuite.inference.inputs import Images, as_array, check_images
 from gensuite.inference.latents import Codes
 from gensuite.inference.manifest import ENCODER_OUTPUTS, GENERATING_HALF, NAMES
 from gensuite.inference.runtime import Arrays, Backend, OnnxBackend
@@ -350,14 +351,18 @@ class Generator:
         if threads == 1 or len(offsets) == 1:
             yield from (chunk(self._backend, offset) for offset in offsets)
             return
-        with ThreadPoolExecutor(threads) as pool:
-            waiting: deque[Future[Part]] = deque()
-            for offset in offsets:
-                waiting.append(pool.submit(chunk, self._backend.one_thread, offset))
-                if len(waiting) == 2 * threads:  # no thread idles, and a stream stays small
-                    yield waiting.popleft().result()
-            while waiting:
+        waiting: deque[Future[Part]] = deque()
+        for offset in offsets:
+            waiting.append(self._pool.submit(chunk, self._backend.one_thread, offset))
+            if len(waiting) == 2 * threads:  # no thread idles, and a stream stays small
                 yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        """The threads of large batches, kept: starting them takes as long as a chunk."""
+        return ThreadPoolExecutor(self._backend.threads)
 
     def _check_labels(self, label: Any, count: int) -> Labels | None:
         """Labels as the model takes them: ``(count,)`` int32, or None for one without labels."""

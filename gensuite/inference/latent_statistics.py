@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gensuite.inference.holes import QUANTILE, Array, Nearest
-from gensuite.inference.images import Images
+from gensuite.inference.inputs import Images
 
 Labels = NDArray[np.int64]
 Mask = NDArray[np.bool_]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gensuite.inference import latent_statistics as statistics
 from gensuite.inference.holes import Array, Whitening, nearest
-from gensuite.inference.images import Images
+from gensuite.inference.inputs import Images
 from gensuite.inference.latent_statistics import Labels, Range
 from gensuite.inference.latents import PRIOR_STREAM, standard_normal
 

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gensuite.errors import InputError
-from gensuite.inference.images import Images
+from gensuite.inference.inputs import Images
 
 MAX_BYTES = 5 * 2**20
 MAX_PIXELS = 16_000_000

@@ -8,7 +8,8 @@ import streamlit as st
 
 from gensuite.errors import GensuiteError
 from gensuite.inference.generator import Generator
-from gensuite.inference.images import Images, png
+from gensuite.inference.images import png
+from gensuite.inference.inputs import Images
 from gensuite.inference.latents import Codes, draw_codes
 from gensuite.inference.manifest import ENCODER_OUTPUTS
 from gensuite.inference.pictures import difference

@@ -11,7 +11,8 @@ from gensuite.arrays import pack
 from gensuite.errors import GensuiteError
 from gensuite.inference.bundle import Bundle
 from gensuite.inference.generator import Generator
-from gensuite.inference.images import Images, png
+from gensuite.inference.images import png
+from gensuite.inference.inputs import Images
 from gensuite.inference.latents import Codes
 from gensuite.inference.plane import Plane
 from studio import charts, shelf
