@@ -193,7 +193,7 @@ def memory(pid: int, kind: str = "VmRSS") -> float:
     """Resident memory of a process in MB; its peak with ``VmHWM``."""
     status = Path(f"/proc/{pid}/status").read_text()
     (line,) = (each for each in status.splitlines() if each.startswith(f"{kind}:"))
-    return int(line.split()[1]) / 1000
+    return int(line.split()[1]) * 1024 / 1e6  # what the kernel calls kB is 1,024 bytes
 
 
 def append_record(path: Path, record: Mapping[str, Any]) -> None:

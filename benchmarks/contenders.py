@@ -1,8 +1,8 @@
 """``python -m benchmarks.contenders NAME FOLDER``: one way to run a decoder, alone in a process.
 
 :mod:`benchmarks.inference` prepares the folder and starts these. Nothing but numpy is imported
-before a contender imports its own library, so that a process costs what that library costs, and
-PyTorch's runs in an environment of its own.
+before a contender imports its own library, so that a process costs what that library costs;
+PyTorch and onnxruntime with OpenVINO run in environments of their own.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import json
 import os
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,14 @@ def gensuite_all_threads(folder: Path) -> Decode:
     return gensuite.load(folder / "bundle", threads=len(os.sched_getaffinity(0))).decode
 
 
+def gensuite_openvino(folder: Path) -> Decode:
+    """``Generator.decode`` with a thread for every core, by OpenVINO's execution provider."""
+    import gensuite
+
+    threads, providers = len(os.sched_getaffinity(0)), ["OpenVINOExecutionProvider"]
+    return gensuite.load(folder / "bundle", threads=threads, providers=providers).decode
+
+
 def torch_eager(folder: Path) -> Decode:
     """PyTorch's layers, channels first, one after another."""
     torch, network = _torch_network(folder)
@@ -122,6 +131,7 @@ CONTENDERS: dict[str, Callable[[Path], Decode]] = {
     "onnxruntime": onnxruntime_default,
     "gensuite": gensuite_one_thread,
     "gensuite, all threads": gensuite_all_threads,
+    "gensuite, OpenVINO": gensuite_openvino,
 }
 
 
@@ -167,6 +177,31 @@ def overhead(folder: Path, seconds: float) -> float:
     return whole - bare
 
 
+def profile(folder: Path, seconds: float) -> dict[str, float]:
+    """Operation → its share of the time that onnxruntime spends in the decoder's operations.
+
+    In one thread, on as many codes as :meth:`Generator.decode` gives it at a time.
+    """
+    import onnxruntime
+
+    from gensuite.inference.generator import CHUNK
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.enable_profiling = True
+    options.profile_file_prefix = str(folder / "profile")
+    session = onnxruntime.InferenceSession(folder / "bundle" / "decoder.onnx", options)
+    z = np.load(folder / "codes.npy", allow_pickle=False)[:CHUNK]
+    _times(lambda: session.run(["image"], {"z": z}), seconds)
+    path = Path(session.end_profiling())
+    spent: Counter[str] = Counter()
+    for event in json.loads(path.read_text()):
+        if event["name"].endswith("_kernel_time"):
+            spent[event["args"]["op_name"]] += event["dur"]
+    path.unlink()
+    return {name: part / spent.total() for name, part in spent.most_common()}
+
+
 def _times(call: Callable[[], object], seconds: float) -> list[float]:
     times: list[float] = []
     end = time.perf_counter() + seconds
@@ -184,18 +219,21 @@ def peak_mb() -> float:
     started it.
     """
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+    return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM"))
+
+
+OTHERS = {"overhead": overhead, "profile": profile}
 
 
 def main() -> None:
     """Print what was measured as one line of JSON, the last of stdout."""
     parser = argparse.ArgumentParser(description="Run one contender; see the module.")
-    parser.add_argument("name", choices=(*CONTENDERS, "overhead"))
+    parser.add_argument("name", choices=(*CONTENDERS, *OTHERS))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seconds", type=float, help="for each batch; one image when not given")
     args = parser.parse_args()
-    if args.name == "overhead":
-        print(json.dumps(overhead(args.folder, args.seconds)))
+    if args.name in OTHERS:
+        print(json.dumps(OTHERS[args.name](args.folder, args.seconds)))
         return
     decode = CONTENDERS[args.name](args.folder)
     if args.seconds is None:

@@ -11,7 +11,8 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from benchmarks.bench import (
     read_records,
 )
 from benchmarks.contenders import BATCHES, CONTENDERS
-from benchmarks.processes import TORCH, median, start, torch_python
+from benchmarks.processes import TORCH, median, own_python, start, torch_python
 from gensuite import train
 from gensuite.console import Parser, command
 from gensuite.errors import GensuiteError
@@ -35,6 +36,7 @@ RESULTS = RESULTS_FOLDER / "inference.jsonl"
 ROUNDS, SECONDS = 3, 3.0
 QUICK_ROUNDS, QUICK_SECONDS = 1, 0.2
 LARGEST_DIFFERENCE = 1e-5
+OPENVINO = "onnxruntime-openvino==1.24.1"
 COLD_GENSUITE = """import sys, gensuite
 gensuite.load(sys.argv[1]).sample(1)
 from benchmarks.contenders import peak_mb
@@ -106,35 +108,47 @@ def measure_once(python: Path | str, name: str, folder: Path, seconds: float) ->
     return json.loads(measured) | {"first_image": first_image, "first_peak_mb": float(peak)}
 
 
-def measure_all(folder: Path, torch: Path | str, *, rounds: int, seconds: float) -> Record:
+def find_pythons(*, install: bool) -> dict[str, Path | str]:
+    """The interpreter of every contender, or the reason why there is none.
+
+    Args:
+        install: whether environments of their own may be made.
+    """
+    torch = torch_python(install=install)
+    openvino = own_python(OPENVINO, f"pillow=={version('pillow')}", install=install)
+    own = {"PyTorch eager": torch, "PyTorch compiled": torch, "gensuite, OpenVINO": openvino}
+    return {name: own.get(name, Path(sys.executable)) for name in CONTENDERS}
+
+
+def measure_all(
+    folder: Path, pythons: Mapping[str, Path | str], *, rounds: int, seconds: float
+) -> Record:
     """Every contender, in turn, so many times.
 
     Args:
         folder: what :func:`prepare` wrote.
-        torch: what :func:`torch_python` gave; a reason is recorded in place of figures.
+        pythons: what :func:`find_pythons` gave; a reason is recorded in place of figures.
         rounds: medians are taken over these.
         seconds: for each batch size of each contender in a round.
 
     Raises:
         GensuiteError: a contender failed, or its images are not Keras'.
     """
-    skipped: dict[str, str] = {}
-    found: dict[str, list[Record]] = {}
+
+    def ask(question: str) -> Any:
+        words = ("-m", "benchmarks.contenders", question, str(folder))
+        line, _ = start(sys.executable, *words, "--seconds", str(seconds))
+        return json.loads(line)
+
+    there = {name: python for name, python in pythons.items() if isinstance(python, Path)}
+    found: dict[str, list[Record]] = {name: [] for name in there}
     peaks, overheads = [], []
     for number in range(rounds):
         peaks.append(matrix_peak(seconds))
-        for name in CONTENDERS:
-            python: Path | str = sys.executable
-            if name.startswith("PyTorch"):
-                if isinstance(torch, str):
-                    skipped[name] = torch
-                    continue
-                python = torch
+        for name, python in there.items():
             print(f"round {number + 1} of {rounds}: {name}", file=sys.stderr)
-            found.setdefault(name, []).append(measure_once(python, name, folder, seconds))
-        words = ("-m", "benchmarks.contenders", "overhead", str(folder))
-        line, _ = start(sys.executable, *words, "--seconds", str(seconds))
-        overheads.append(json.loads(line))
+            found[name].append(measure_once(python, name, folder, seconds))
+        overheads.append(ask("overhead"))
     contenders = {name: median(records) for name, records in found.items()}
     for name, record in contenders.items():
         if record["difference"] > LARGEST_DIFFERENCE:
@@ -144,9 +158,10 @@ def measure_all(folder: Path, torch: Path | str, *, rounds: int, seconds: float)
     return {
         "contenders": contenders,
         "rounds": found,
-        "skipped": skipped,
+        "skipped": {name: reason for name, reason in pythons.items() if name not in there},
         "peak_gflops": max(peaks),
         "overhead": statistics.median(overheads),
+        "profile": ask("profile"),
     }
 
 
@@ -175,7 +190,9 @@ def table(record: Record) -> str:
         )
     lines += [(name, reason, *[""] * (len(head) - 2)) for name, reason in record["skipped"].items()]
     rows = ["| " + " | ".join(line) + " |" for line in lines]
-    return "\n".join([*rows, "", *(f"- {line}" for line in bars(record))])
+    spent = ", ".join(f"{name} {part:.0%}" for name, part in record["profile"].items())
+    facts = [*bars(record), f"where the time of gensuite's operations goes: {spent}"]
+    return "\n".join([*rows, "", *(f"- {line}" for line in facts)])
 
 
 def newest_table() -> str:
@@ -236,9 +253,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = args.runs / "inference" if args.quick else args.runs
     operations = prepare(folder)
     rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if args.quick else (ROUNDS, SECONDS)
-    torch = torch_python(install=not args.quick)
+    pythons = find_pythons(install=not args.quick)
     record = {"quick": args.quick, "machine": machine(), "torch": TORCH, "flops": operations}
-    record |= measure_all(folder, torch, rounds=rounds, seconds=seconds)
+    record |= measure_all(folder, pythons, rounds=rounds, seconds=seconds)
     args.results.parent.mkdir(parents=True, exist_ok=True)
     append_record(args.results, record)
     print(table(record))

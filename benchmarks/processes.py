@@ -1,4 +1,4 @@
-"""What the benchmarks of speed share: contenders alone in processes, and a Python with PyTorch."""
+"""What the benchmarks of speed share: contenders alone in processes, and the Pythons of some."""
 
 import contextlib
 import json
@@ -18,30 +18,38 @@ from gensuite.errors import GensuiteError
 
 ROOT = Path(__file__).parents[1]
 TORCH = "2.13.0"
-TORCH_PLACE = Path("runs") / f"torch-{TORCH}"
+TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 _EXIT_SECONDS = 30
 
 
 def torch_python(*packages: str, install: bool) -> Path | str:
-    """The interpreter of an environment with PyTorch, or the reason why there is none.
+    """The interpreter of an environment with PyTorch; see :func:`own_python`."""
+    return own_python(f"torch=={TORCH}", *packages, index=TORCH_INDEX, install=install)
+
+
+def own_python(main: str, *packages: str, index: str | None = None, install: bool) -> Path | str:
+    """The interpreter of an environment of its own, or the reason why there is none.
 
     Args:
-        *packages: that it must have besides, as ``NAME==VERSION``.
+        main: the package, as ``NAME==VERSION``, after which the environment is named.
+        *packages: that it must have besides, likewise; it always has this numpy.
+        index: of packages, besides the usual one.
         install: whether what is missing may be installed.
     """
-    python, note = TORCH_PLACE / "bin" / "python", TORCH_PLACE / "installed"
+    place = Path("runs") / main.replace("==", "-")
+    python, note = place / "bin" / "python", place / "installed"
     there = set(note.read_text().split()) if note.is_file() else set()
-    wanted = {f"torch=={TORCH}", f"numpy=={np.__version__}", *packages}
+    wanted = {main, f"numpy=={np.__version__}", *packages}
     if wanted <= there:
         return python.absolute()
-    named = " ".join(packages or [f"torch=={TORCH}"])
+    named = " ".join(packages or [main])
     if not install:
-        return f"no {named} in {TORCH_PLACE}, which a run without --quick makes"
+        return f"no {named} in {place}, which a run without --quick makes"
     if not there:
-        venv.create(TORCH_PLACE, clear=True, with_pip=True)
-    words = [str(python), "-m", "pip", "install", "--quiet", "--extra-index-url"]
-    words += ["https://download.pytorch.org/whl/cpu", *sorted(wanted)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+        venv.create(place, clear=True, with_pip=True)
+    words = [str(python), "-m", "pip", "install", "--quiet"]
+    words += ["--extra-index-url", index] if index else []
+    done = subprocess.run([*words, *sorted(wanted)], capture_output=True, text=True, check=False)
     if done.returncode:
         return f"{named} could not be installed: {_last_line(done.stderr, done.returncode)}"
     note.write_text("\n".join(sorted(there | wanted)))

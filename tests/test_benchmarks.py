@@ -110,6 +110,7 @@ def test_a_bar_of_inference_is_met_missed_or_not_measured():
         "peak_gflops": 100.0,
         "overhead": 31e-6,
         "skipped": {"PyTorch compiled": "no network"},
+        "profile": {"Conv": 0.75, "Slice": 0.25},
         "contenders": {
             "Keras predict": contender(0.03, 0.5, 8, 900),
             "SavedModel": contender(0.0002, 0.2, 5, 900),
@@ -135,6 +136,7 @@ def test_a_bar_of_inference_is_met_missed_or_not_measured():
         "first_peak_mb beside SavedModel: 0.0889, at most 0.1": "met",
     }
     assert "| PyTorch compiled | no network |" in inference.table(record)
+    assert "operations goes: Conv 75%, Slice 25%" in inference.table(record)
 
 
 def test_images_in_a_folder_are_counted_and_their_memory_seen(capsys):
@@ -155,7 +157,8 @@ def test_every_way_to_decode_comes_out(tmp_path):
 
     (record,) = read_records(tmp_path / "found.jsonl")
     assert set(record["contenders"]) | set(record["skipped"]) == set(CONTENDERS)
-    assert set(record["skipped"]) <= {"PyTorch eager", "PyTorch compiled"}
+    assert set(record["skipped"]) <= {"PyTorch eager", "PyTorch compiled", "gensuite, OpenVINO"}
+    assert sum(record["profile"].values()) == pytest.approx(1)
     assert len(inference.bars(record)) == 13
 
 
