@@ -122,8 +122,8 @@ class Row:
 ROWS: dict[str, Row] = {
     "likelihood": Row(likelihood, "mnist", (0,)),
     **{f"health-{name}": Row(health, name, (0, 1, 2, 3, 4)) for name in IMAGE_SETS},
-    **{f"ae-{name}": Row(density, name, (0, 1, 2)) for name in IMAGE_SETS},
-    **{f"vae-{name}": Row(vae_samples, name, (0, 1, 2)) for name in IMAGE_SETS},
+    **{f"ae-{name}": Row(density, name, (0,)) for name in IMAGE_SETS},
+    **{f"vae-{name}": Row(vae_samples, name, (0,)) for name in IMAGE_SETS},
     **{f"gan-{name}": Row(gan_samples, name, (0, 1, 2)) for name in IMAGE_SETS},
     **{f"conditional-{name}": Row(conditional, name, (0,)) for name in IMAGE_SETS},
 }

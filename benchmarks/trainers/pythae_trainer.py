@@ -98,6 +98,16 @@ class Pythae:
                 self.trainer.train_step(epoch=1)
         return window.steps * self.batch_size, window.seconds
 
+    def loss(self) -> float:
+        """The validation loss, with noise of its own."""
+        model, total = self.trainer.model.eval(), 0.0
+        images = pytorch.channels_first(self.task.floats("validation"))
+        with torch.no_grad():
+            for batch in images.split(pytorch.EVALUATION_BATCH):
+                total += len(batch) * model({"data": batch}).loss.item()
+        model.train()
+        return total / len(images)
+
 
 def _given(noise: Any, mean: Any, deviation: Any) -> tuple[Any, Any]:
     return mean + noise[0] * deviation, noise[0]

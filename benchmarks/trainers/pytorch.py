@@ -18,7 +18,7 @@ from benchmarks.torch_networks import layers
 from benchmarks.trainers.task import SAMPLES, Task, Window, WindowOverError
 from gensuite.inference.latents import standard_normal
 
-_EVALUATION_BATCH = 500
+EVALUATION_BATCH = 500
 Losses = dict[str, Any]
 Compile = Callable[[Any], Any]
 """What is done to a function that computes losses: nothing, or ``torch.compile``."""
@@ -132,7 +132,7 @@ class _Autoencoder(_Way):
         images = channels_first(self.task.floats("validation"))
         total = 0.0
         with torch.no_grad():
-            for batch in images.split(_EVALUATION_BATCH):
+            for batch in images.split(EVALUATION_BATCH):
                 noise = torch.randn(self.draws, len(batch), self.latent_dim)
                 total += len(batch) * float(self.objective(batch, noise))
         return total / len(images)
@@ -203,7 +203,7 @@ class GAN(_Way):
         """Images in [0, 1] of the same codes each time."""
         codes = torch.from_numpy(standard_normal(SAMPLES, self.latent_dim, seed=0))
         with torch.no_grad():
-            images = torch.cat([self.generator(z) for z in codes.split(_EVALUATION_BATCH)])
+            images = torch.cat([self.generator(z) for z in codes.split(EVALUATION_BATCH)])
         np.save(Path(path), torch.sigmoid(images).permute(0, 2, 3, 1).numpy())
 
 

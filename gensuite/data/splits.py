@@ -28,9 +28,7 @@ _WHOLE = tf.distribute.InputContext()
 _LARGEST_NATIVE = 128
 _DEFAULT_SIDE = 64
 _READ = 1024
-"""Images that are read at once where all of them are."""
-_BATCHES_READ = 16
-"""Batches read in one call of Python, which takes longer to get there than to read a batch."""
+"""Images read at once: a call from a graph to Python costs more than to read one batch."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ class ImageData:
         columns: list[Any] = [self.images[split]]
         if labels:
             columns.append(self.labels[split].astype(np.int32))
-        read_size = _BATCHES_READ * batch_size
+        read_size = max(1, _READ // batch_size) * batch_size
 
         # By numpy, so that the whole split never becomes a graph constant.
         def gather(first):
