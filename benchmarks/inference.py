@@ -12,7 +12,6 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ Record = dict[str, Any]
 
 
 def prepare(folder: Path) -> int:
-    """Train, export and write what the contenders read, unless it is there.
+    """Train, unless that has been done, and export and write what the contenders read.
 
     Returns:
         Floating-point operations of the decoder for one image.
@@ -60,16 +59,16 @@ def prepare(folder: Path) -> int:
     if not (run / "encodings.npz").is_file():
         words = ["--model", "vae", "--network", "conv", "--epochs", "1", "--run-dir", str(run)]
         call(train.main, *words)
-    if not (folder / "images.npy").is_file():
-        call(export, str(run), "--to", str(folder / "bundle"), "--force")
-        decoder = from_run(run).model.decoding_network()
-        model = keras.Model(decoder.inputs, keras.activations.sigmoid(decoder.outputs[0]))
-        model.save(folder / "decoder.keras")
-        weights = {str(index): weight for index, weight in enumerate(decoder.get_weights())}
-        np.savez(folder / "weights.npz", **weights)
-        codes = standard_normal(max(BATCHES), decoder.inputs[0].shape[-1], seed=0)
-        np.save(folder / "codes.npy", codes)
-        np.save(folder / "images.npy", model.predict(codes, batch_size=64, verbose=0))
+    # Always, so that it is this checkout's export that is measured.
+    call(export, str(run), "--to", str(folder / "bundle"), "--force")
+    decoder = from_run(run).model.decoding_network()
+    model = keras.Model(decoder.inputs, keras.activations.sigmoid(decoder.outputs[0]))
+    model.save(folder / "decoder.keras")
+    weights = {str(index): weight for index, weight in enumerate(decoder.get_weights())}
+    np.savez(folder / "weights.npz", **weights)
+    codes = standard_normal(max(BATCHES), decoder.inputs[0].shape[-1], seed=0)
+    np.save(folder / "codes.npy", codes)
+    np.save(folder / "images.npy", model.predict(codes, batch_size=64, verbose=0))
     return flops(np.load(folder / "weights.npz", allow_pickle=False))
 
 
@@ -115,7 +114,7 @@ def find_pythons(*, install: bool) -> dict[str, Path | str]:
         install: whether environments of their own may be made.
     """
     torch = torch_python(install=install)
-    openvino = own_python(OPENVINO, f"pillow=={version('pillow')}", install=install)
+    openvino = own_python(OPENVINO, install=install)
     own = {"PyTorch eager": torch, "PyTorch compiled": torch, "gensuite, OpenVINO": openvino}
     return {name: own.get(name, Path(sys.executable)) for name in CONTENDERS}
 
@@ -200,7 +199,7 @@ def newest_table() -> str:
     records = [record for record in read_records(RESULTS) if not record["quick"]]
     if not records:
         return "Not measured yet."
-    facts = records[-1]["machine"] | {"torch": records[-1]["torch"]}
+    facts = records[-1]["machine"] | {name: records[-1][name] for name in ("torch", "openvino")}
     measured = ", ".join(f"{name} {value}" for name, value in facts.items())
     return f"{table(records[-1])}\n\nMeasured with {measured}."
 
@@ -255,6 +254,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if args.quick else (ROUNDS, SECONDS)
     pythons = find_pythons(install=not args.quick)
     record = {"quick": args.quick, "machine": machine(), "torch": TORCH, "flops": operations}
+    record["openvino"] = OPENVINO
     record |= measure_all(folder, pythons, rounds=rounds, seconds=seconds)
     args.results.parent.mkdir(parents=True, exist_ok=True)
     append_record(args.results, record)

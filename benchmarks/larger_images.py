@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.bench import RESULTS_FOLDER, append_record, machine, memory
+from benchmarks.bench import RESULTS_FOLDER, append_record, machine, memory, read_records
 from gensuite.config import AEConfig
 from gensuite.console import Parser, command
 from gensuite.errors import ConfigError, GensuiteError
@@ -46,6 +46,7 @@ SIDE = 64
 DRAWN = 20_000
 """Images that are drawn; a larger file holds them again and again, at other places."""
 STEPS = 20
+SSIM_BAR, MEMORY_BAR, STEP_BAR = 0.8, 2000, 1.1
 WAYS = ("in memory", "on disk", "on disk, not cached")
 
 
@@ -176,6 +177,52 @@ def _compile(model: Any) -> Any:
 def _ratios(seconds: Mapping[str, Sequence[float]]) -> dict[str, float]:
     pairs = {way: zip(seconds[way], seconds[WAYS[0]], strict=True) for way in WAYS[1:]}
     return {way: round(statistics.median(a / b for a, b in each), 4) for way, each in pairs.items()}
+
+
+def newest_table() -> str:
+    """A row for each data set, the steps, and the bars, of the newest record of each part."""
+    records = {record["part"]: record for record in read_records(RESULTS)}
+    whole = {name: records[name] for name in EPOCHS if name in records}
+    head = ("data", "epochs", "training", "test SSIM", "MB: train", "evaluate", "export", "verify")
+    lines = [head, ("---",) * len(head)]
+    bars = []
+    for name, found in whole.items():
+        ssim, peaks = found["ssim"], found["peak_mb"]
+        lines.append(
+            (
+                name,
+                str(found["settings"]["epochs"]),
+                f"{found['seconds'] / 60:.1f} min",
+                f"{ssim['value']:.3f} [{ssim['low']:.3f}, {ssim['high']:.3f}]",
+                *(
+                    f"{peaks[command]:,.0f}"
+                    for command in ("train", "evaluate", "export", "verify")
+                ),
+            )
+        )
+        if name == "shapes64":
+            bars.append(_verdict("test SSIM at 64x64", ssim["value"], SSIM_BAR, at_most=False))
+        bars.append(_verdict(f"{name}, most memory in MB", max(peaks.values()), MEMORY_BAR))
+    if "steps" in records:
+        ratios = records["steps"]["ratio"]
+        bars += [
+            _verdict(f"step beside one in memory, {way}", ratios[way], STEP_BAR) for way in ratios
+        ]
+    machines = {
+        ", ".join(f"{name} {value}" for name, value in record["machine"].items())
+        for record in records.values()
+    }
+    table = ["| " + " | ".join(line) + " |" for line in lines] if whole else []
+    measured = [f"Measured with {each}." for each in sorted(machines)]
+    return "\n".join([*table, "", *bars, "", *measured]).strip() or "Not measured yet."
+
+
+def _verdict(what: str, value: float, limit: float, *, at_most: bool = True) -> str:
+    met = value <= limit if at_most else value >= limit
+    return (
+        f"- {what}: {value:,.4g}, at {'most' if at_most else 'least'} {limit:,.4g}: "
+        f"{'met' if met else 'missed'}"
+    )
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

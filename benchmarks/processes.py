@@ -42,7 +42,7 @@ def own_python(main: str, *packages: str, index: str | None = None, install: boo
     wanted = {main, f"numpy=={np.__version__}", *packages}
     if wanted <= there:
         return python.absolute()
-    named = " ".join(packages or [main])
+    named = " ".join(sorted(wanted - there))
     if not install:
         return f"no {named} in {place}, which a run without --quick makes"
     if not there:

@@ -127,7 +127,8 @@ def _scores(facts: Mapping[str, Any]) -> str:
         [
             *parts,
             "The floor is what real images get in the samples' place. This measures again what a "
-            "bundle can tell; the likelihood is measured on the run:",
+            "bundle can tell; a likelihood is measured on the run, with the images and importance "
+            "samples that stand below as `--images` and `--importance-samples`:",
             f"```sh\npython -m gensuite.evaluate artifacts/{facts['name']}\n```",
             f"How each was measured:\n\n{sentences}",
         ]

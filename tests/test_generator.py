@@ -332,6 +332,15 @@ def test_bad_options_of_load_are_refused(toy_bundle, options):
         gensuite.load(toy_bundle, **options)
 
 
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_provider_that_does_not_start_is_not_replaced_in_silence(toy_bundle, monkeypatch):
+    """Onnxruntime takes the CPU where a package names a provider whose libraries are not there."""
+    named = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: named)
+    with pytest.raises(InputError, match="'CUDAExecutionProvider' given, which cannot start"):
+        gensuite.load(toy_bundle, providers=named)
+
+
 def test_without_a_saved_model_beside_it_the_other_backend_says_so(toy_bundle):
     with pytest.raises(gensuite.BundleNotFoundError, match="no SavedModel here"):
         gensuite.load(toy_bundle, backend="savedmodel")

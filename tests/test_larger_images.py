@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import larger_images
-from benchmarks.bench import memory
+from benchmarks.bench import append_record, memory, read_records
 from gensuite.config import VAEConfig
 from gensuite.data import shapes
 from gensuite.data.disk import DiskImages, ImageFile, select
@@ -204,6 +204,44 @@ def test_steps_are_timed_from_disk_and_from_memory(tmp_path, monkeypatch):
     assert found["step_ms"].keys() == set(larger_images.WAYS)
     assert found["ratio"].keys() == set(larger_images.WAYS[1:])
     assert json.dumps(found)
+
+
+def test_a_bar_of_larger_images_is_met_or_missed(tmp_path, monkeypatch):
+    ssim = {"value": 0.79, "low": 0.78, "high": 0.8}
+    records = [
+        {
+            "part": "shapes64",
+            "settings": {"epochs": 12},
+            "seconds": 90.0,
+            "ssim": ssim,
+            "peak_mb": {"train": 900.0, "evaluate": 800.0, "export": 2100.0, "verify": 90.0},
+        },
+        {"part": "steps", "ratio": {"on disk": 1.2}},
+        {"part": "steps", "ratio": {"on disk": 1.05}},
+    ]
+    monkeypatch.setattr(larger_images, "RESULTS", tmp_path / "found.jsonl")
+    assert larger_images.newest_table() == "Not measured yet."
+    for record in records:
+        append_record(larger_images.RESULTS, record | {"machine": {"cores": 2}})
+
+    assert larger_images.newest_table().splitlines()[2:] == [
+        "| shapes64 | 12 | 1.5 min | 0.790 [0.780, 0.800] | 900 | 800 | 2,100 | 90 |",
+        "",
+        "- test SSIM at 64x64: 0.79, at least 0.8: missed",
+        "- shapes64, most memory in MB: 2,100, at most 2,000: missed",
+        "- step beside one in memory, on disk: 1.05, at most 1.1: met",
+        "",
+        "Measured with cores 2.",
+    ]
+
+
+@pytest.mark.slow
+def test_the_quick_measurement_comes_out(tmp_path):
+    assert larger_images.main(["--quick", "--runs", str(tmp_path)]) == 0
+
+    (record,) = read_records(tmp_path / "quick.jsonl")
+    assert record["part"] == "steps"
+    assert all(milliseconds > 0 for milliseconds in record["step_ms"].values())
 
 
 @pytest.mark.slow

@@ -41,7 +41,9 @@ def load(
         threads: CPU threads of one call; 1 is fastest for single images of small models. Up to
             32 rows are one run, in which the threads share the work; of more rows each chunk of
             32 is a run of one thread, and as many run side by side.
-        providers: onnxruntime execution providers, best first; the CPU when not given.
+        providers: onnxruntime execution providers, best first; the CPU when not given. Each is part
+            of an onnxruntime package of its own, such as ``onnxruntime-openvino``, and may have
+            threads of its own.
         backend: ``"onnx"``, or ``"savedmodel"`` for the SavedModel beside the bundle, which
             needs TensorFlow and, being a program, deserves the trust of one.
         expect: the identity that the bundle must have, ``sha256:…`` as ``gensuite.info`` prints it.

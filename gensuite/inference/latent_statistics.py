@@ -30,7 +30,7 @@ HALVES = 200
 NULL_DRAWS = 39
 PATHS = 64
 STEPS = 63
-"""So that the images of a path are one run of the model."""
+"""So that the images of a path are whole runs of the model."""
 
 FLIPS = 199
 ENERGY_CODES = 500

@@ -105,6 +105,7 @@ def open_session(
 
     Raises:
         BundleError: the scan or onnxruntime refuses the model.
+        InputError: the first provider cannot start.
     """
     try:
         scan(content)
@@ -120,10 +121,16 @@ def open_session(
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # a refused model is reported once, by the error below
     try:
-        return onnxruntime.InferenceSession(content, options, providers=list(providers))
+        session = onnxruntime.InferenceSession(content, options, providers=list(providers))
     except Exception as error:  # onnxruntime's errors share no type of their own
         reason = str(error).splitlines()[0]
         raise BundleError("model", f"{name}.onnx: onnxruntime refuses it: {reason}") from None
+    taken = session.get_providers()[0]
+    if taken != providers[0]:  # onnxruntime says so on stdout, and goes on with another
+        raise InputError(
+            f"providers: {providers[0]!r} given, which cannot start on this machine: {taken!r} can"
+        )
+    return session
 
 
 def _check_ports(session: Any, name: str, ports: Mapping[str, Any]) -> None:
