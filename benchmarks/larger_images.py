@@ -159,7 +159,7 @@ def _epoch(images: Any, config: AEConfig) -> Iterator[Any]:
     from gensuite.data.splits import ImageData
 
     data = ImageData("shapes64", "", "", (), {"train": images}, {}, "")
-    return iter(data.epoch(config.batch_size, seed=0, epoch=0))
+    return iter(data.training_batches(config.batch_size, seed=0))
 
 
 def _compile(model: Any) -> Any:

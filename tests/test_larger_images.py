@@ -139,7 +139,8 @@ def test_a_data_set_on_disk_is_the_one_in_memory(in_memory, on_disk):
 @pytest.mark.parametrize("epoch", [0, 1])
 def test_batches_from_disk_are_the_bytes_of_those_from_memory(epoch, in_memory, on_disk):
     def batches(data):
-        for image, label in data.epoch(64, seed=3, epoch=epoch, skip=2, labels=True):
+        found = data.training_batches(64, seed=3, epoch=epoch, skip=2, labels=True)
+        for image, label in found.take(19):
             yield image.numpy().tobytes() + label.numpy().tobytes()
 
     found = list(batches(on_disk))

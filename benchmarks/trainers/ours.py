@@ -42,7 +42,7 @@ class _Deadline(StopRequest):
 
 
 class _OneBatchData(ImageData):
-    def epoch(self, batch_size, seed, epoch, *, skip=0, labels=False, share=None):  # noqa: ARG002
+    def training_batches(self, batch_size, seed, **_options):  # noqa: ARG002
         batch = self.images["train"][:batch_size].astype(np.float32) / np.float32(255)
         return tf.data.Dataset.from_tensors(batch).repeat()
 
@@ -147,7 +147,7 @@ class Settings(Gensuite):
 
     def __init__(self, task: Task):
         super().__init__(task)
-        self._batches = iter(self.data.epoch(self.config.batch_size, 0, 0).repeat())
+        self._batches = iter(self.data.training_batches(self.config.batch_size, 0))
         self._calls = {xla: self._compile(xla) for xla in (False, True)}
 
     def _compile(self, xla: bool) -> Any:

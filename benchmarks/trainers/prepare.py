@@ -57,7 +57,7 @@ def first_batches(
     config: TrainingConfig, data: ImageData, model: GenerativeModel
 ) -> dict[str, Any]:
     """The images and the noise of the first steps of a run."""
-    batches = data.epoch(config.batch_size, config.seed, 0).take(FIRST_STEPS)
+    batches = data.training_batches(config.batch_size, config.seed).take(FIRST_STEPS)
     draws = {"ae": 0, "vae": 1, "gan": 2}[config.family]
     noise = []
     for step in range(FIRST_STEPS):

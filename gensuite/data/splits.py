@@ -4,6 +4,7 @@ One path for all: tfds builder → splits → one size → uint8. Batches of an 
 (seed, epoch), so that training can be interrupted and resumed inside an epoch.
 """
 
+import functools
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -62,24 +63,27 @@ class ImageData:
         """A split in memory, ``(count, height, width, channels)`` float32 in [0, 1]."""
         return self.images[split][:] / np.float32(255)
 
-    def epoch(
+    def training_batches(
         self,
         batch_size: int,
         seed: int,
-        epoch: int,
         *,
+        epoch: int = 0,
         skip: int = 0,
         labels: bool = False,
         share: tf.distribute.InputContext = _WHOLE,
     ) -> tf.data.Dataset:
-        """The training batches of one epoch, each image at most once.
+        """Training batches from a place on, epoch after epoch without end.
+
+        An image comes at most once in an epoch. Nothing is built anew where one ends, and the next
+        is read ahead.
 
         Args:
-            batch_size: images in a global batch; what is left over at the end waits for another
-                epoch.
+            batch_size: images in a global batch, no more than there are; what is left over at the
+                end of an epoch waits for another.
             seed: of the order.
-            epoch: number of the epoch; the order is a function of (seed, epoch).
-            skip: batches already taken.
+            epoch: number of the first epoch; the order in one is a function of (seed, epoch).
+            skip: batches of it already taken.
             labels: whether class numbers come along.
             share: which worker's rows of each global batch, cut into how many replicas' batches;
                 all of them in one batch when not given.
@@ -89,30 +93,62 @@ class ImageData:
             labels, pairs of these and ``(batch_size / replicas,)`` int32. A worker's replicas take
             them in turn.
         """
-        order = _generator(seed, _ORDER_KEY, epoch).permutation(len(self.images["train"]))
-        steps = len(order) // batch_size
-        batches = order[: steps * batch_size].reshape(steps, share.num_input_pipelines, -1)
-        rows = batches[skip:, share.input_pipeline_id].reshape(-1)
+        steps = len(self.images["train"]) // batch_size
+        own = batch_size // share.num_input_pipelines
         size = share.get_per_replica_batch_size(batch_size)
-        return self._batches("train", rows, size, drop_remainder=True, labels=labels)
+
+        @functools.lru_cache(maxsize=1)
+        def order(number):
+            rows = _generator(seed, _ORDER_KEY, number).permutation(len(self.images["train"]))
+            batches = rows[: steps * batch_size].reshape(steps, share.num_input_pipelines, own)
+            return batches[:, share.input_pipeline_id].reshape(-1)
+
+        def reads(number):
+            first = tf.where(number == epoch, skip * own, 0)
+            firsts = tf.data.Dataset.range(tf.cast(first, tf.int64), steps * own, _read_size(size))
+            return firsts.map(lambda first: (number, first))
+
+        return self._load(
+            "train",
+            tf.data.Dataset.counter(epoch).flat_map(reads),
+            lambda number, first: order(number)[first : first + _read_size(size)],
+            size,
+            drop_remainder=True,
+            labels=labels,
+        )
 
     def batches(self, split: str, batch_size: int, *, labels: bool = False) -> tf.data.Dataset:
         """All images of a split, in their order; the last batch may be smaller."""
-        order = np.arange(len(self.images[split]))
-        return self._batches(split, order, batch_size, drop_remainder=False, labels=labels)
+        return self._load(
+            split,
+            tf.data.Dataset.range(0, len(self.images[split]), _read_size(batch_size)),
+            lambda first: slice(first, first + _read_size(batch_size)),
+            batch_size,
+            drop_remainder=False,
+            labels=labels,
+        )
 
-    def _batches(self, split, order, batch_size, *, drop_remainder, labels) -> tf.data.Dataset:
+    def _load(self, split, reads, rows, batch_size, *, drop_remainder, labels) -> tf.data.Dataset:
+        """Batches of what is read.
+
+        Args:
+            split: where.
+            reads: data set of the arguments of ``rows``, an element for each read.
+            rows: places of the images of a read, a multiple of ``batch_size`` but for the last.
+            batch_size: images in a batch.
+            drop_remainder: whether every batch is whole.
+            labels: whether class numbers come along.
+        """
         columns: list[Any] = [self.images[split]]
         if labels:
             columns.append(self.labels[split].astype(np.int32))
-        read_size = max(1, _READ // batch_size) * batch_size
 
         # By numpy, so that the whole split never becomes a graph constant.
-        def gather(first):
-            return [column[order[first : first + read_size]] for column in columns]
+        def gather(*place):
+            return [column[rows(*place)] for column in columns]
 
-        def read(first):
-            found = tf.numpy_function(gather, [first], [tf.uint8, tf.int32][: len(columns)])
+        def read(*place):
+            found = tf.numpy_function(gather, place, [tf.uint8, tf.int32][: len(columns)])
             shaped = zip(found, columns, strict=True)
             return tuple(tf.ensure_shape(each, (None, *c.shape[1:])) for each, c in shaped)
 
@@ -120,8 +156,7 @@ class ImageData:
             images = tf.cast(images, tf.float32) / 255.0
             return (images, *classes) if classes else images
 
-        firsts = tf.data.Dataset.range(0, len(order), read_size)
-        batches = firsts.map(read).prefetch(1).rebatch(batch_size, drop_remainder)
+        batches = reads.map(read).prefetch(1).rebatch(batch_size, drop_remainder)
         return batches.map(scale).prefetch(2)
 
     def describe(self) -> dict[str, Any]:
@@ -146,6 +181,11 @@ class ImageData:
             facts["class_names"] = list(self.class_names)
             facts["class_shares"] = (counts / max(counts.sum(), 1)).tolist()
         return facts
+
+
+def _read_size(batch_size: int) -> int:
+    """Images in one read: whole batches."""
+    return max(1, _READ // batch_size) * batch_size
 
 
 def open_dataset(config: TrainingConfig | str) -> ImageData:

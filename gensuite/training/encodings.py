@@ -107,9 +107,12 @@ def encode(encoder: Encoder, data: ImageData, split: str, count: int) -> dict[st
     Returns:
         Port → ``(count, latent_dim)`` float32.
     """
-    batches = data.batches(split, _BATCH).take(-(-count // _BATCH))
-    outputs = [encoder(batch) for batch in batches]
+    images = data.images[split]
+    count = min(count, len(images))
+    outputs = []
+    for first in range(0, count, _BATCH):
+        batch = images[first : min(first + _BATCH, count)] / np.float32(255)
+        outputs.append(encoder(tf.constant(batch)))
     return {
-        name: np.concatenate([output[name].numpy() for output in outputs])[:count]
-        for name in outputs[0]
+        name: np.concatenate([output[name].numpy() for output in outputs]) for name in outputs[0]
     }

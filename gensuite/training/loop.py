@@ -11,6 +11,7 @@ import io
 import math
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,8 @@ class Trainer:
         """Number of the signal for which all workers stop, or 0."""
         self.progress = Progress()
         self.steps_per_epoch = len(data.images["train"]) // self.config.batch_size
+        self._batches: Iterator[Any] | None = None
+        """What comes after the steps done; opened anew where training goes back."""
         self._best: list[np.ndarray] | None = None
         self._saved_at = time.monotonic()
         self._steps_per_call = 1
@@ -81,6 +84,10 @@ class Trainer:
         self._run_steps, self._validate_batch = compile_steps(model, self.config)
         self._guard = FiniteGuard(model)
         self._encode: Any = compile_encoder(model) if model.prior == "gaussian" else None
+        # Built once: what TensorFlow builds for a data set it keeps, and memory would grow.
+        self._validation = data.batches(
+            "validation", self.config.batch_size, labels=model.classes > 0
+        )
         self._board = tf.summary.create_file_writer(str(run.path / "tensorboard"))
 
     @property
@@ -145,6 +152,7 @@ class Trainer:
         """
         files = checkpoints.load_newest(self.run.checkpoints)
         self._best, self.progress = state.restore(self.model, files)
+        self._batches = None
         self.workers.check_same({"step of the newest checkpoint": self.step})
         write_file(self.run.history, _csv(self.progress.history).encode())
         self._examine(self.progress.history)
@@ -154,7 +162,7 @@ class Trainer:
         first = progress.batch
         if first == 0:
             self._reset_metrics()
-        batches = iter(self._batches(progress.epoch, skip=first))
+        self._batches = batches = self._batches or self._open_batches()
         while progress.batch < self.steps_per_epoch and not self.stop_signal:
             count = min(self._steps_per_call, self.steps_per_epoch - progress.batch)
             called = time.monotonic()
@@ -180,18 +188,19 @@ class Trainer:
             },
         )
 
-    def _batches(self, epoch: int, skip: int):
-        """This worker's share of an epoch's batches."""
-        return tf.distribute.get_strategy().distribute_datasets_from_function(
-            lambda share: self.data.epoch(
+    def _open_batches(self) -> Iterator[Any]:
+        """This worker's share of the batches from here on."""
+        distributed = tf.distribute.get_strategy().distribute_datasets_from_function(
+            lambda share: self.data.training_batches(
                 self.config.batch_size,
                 self.config.seed,
-                epoch,
-                skip=skip,
+                epoch=self.progress.epoch,
+                skip=self.progress.batch,
                 labels=self.model.classes > 0,
                 share=share,
             )
         )
+        return iter(distributed)
 
     def _look_up(self, stop: StopRequest) -> None:
         """Do what the chief's clock and anyone's signal ask for; all workers do, at one step."""
@@ -225,10 +234,7 @@ class Trainer:
 
     def _validate(self) -> dict[str, float]:
         self._reset_metrics()
-        batches = self.data.batches(
-            "validation", self.config.batch_size, labels=self.model.classes > 0
-        )
-        for batch in batches:
+        for batch in self._validation:
             self._validate_batch(args=(batch,))
         return self._metrics()
 
