@@ -9,8 +9,8 @@ class Adam(keras.optimizers.Adam):
     """Adam (Kingma & Ba, "Adam: a method for stochastic optimization", 2015).
 
     The formula of Keras, which writes it as a dozen operations a variable, each a pass over memory:
-    on a CPU a third to a half of a dense network's training step. TensorFlow has it as one. Under a
-    ``tf.distribute`` strategy and with ``amsgrad`` it is Keras' own.
+    on a CPU a third to a half of a dense network's training step. TensorFlow has it as one. With
+    ``amsgrad`` it is Keras' own.
     """
 
     def update_step(self, gradient, variable, learning_rate):
@@ -21,7 +21,7 @@ class Adam(keras.optimizers.Adam):
             variable: float32 ``tf.Variable``.
             learning_rate: scalar.
         """
-        if self.amsgrad or tf.distribute.has_strategy():
+        if self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
             return
         index = self._get_variable_index(variable)
