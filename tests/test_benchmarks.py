@@ -251,6 +251,7 @@ def test_a_target_between_two_looks_is_reached_between_them():
 
     assert race.time_to(curve, 5.0) == pytest.approx(2.5)
     assert race.time_to(curve, 1.0) is None
+    assert race.time_to(curve, 100.0) == curve[0][0]
 
 
 def test_ways_that_do_not_train_the_same_are_refused():

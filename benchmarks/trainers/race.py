@@ -88,6 +88,8 @@ def time_to(curve: Sequence[tuple[float, float]], target: float) -> float | None
 
     Between two points it is taken for a straight line.
     """
+    if curve and curve[0][1] <= target:
+        return curve[0][0]
     for (before, high), (after, low) in pairwise(curve):
         if low <= target:
             return before + (after - before) * (high - target) / (high - low)

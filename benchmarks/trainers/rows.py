@@ -45,7 +45,7 @@ ROWS: dict[str, Row] = {
     "ae-dense": Row("ae", "dense", 14.0),
     "vae-conv": Row("vae", "conv", 115.0),
     "vae-dense": Row("vae", "dense", 115.0),
-    "gan-conv": Row("gan", "conv", 45.0),
+    "gan-conv": Row("gan", "conv", 20.0),
     "gan-dense": Row("gan", "dense", 12.0),
 }
 QUICK_ROWS = ("ae-conv", "vae-dense", "gan-conv")
@@ -64,7 +64,7 @@ class Plan:
     """Memory after so many is compared."""
 
 
-PLAN = Plan(turns=5, seconds=2.5, most=60.0, epochs=(5, 50))
+PLAN = Plan(turns=5, seconds=2.5, most=120.0, epochs=(5, 50))
 QUICK_PLAN = Plan(turns=1, seconds=0.3, most=0.0, epochs=(1, 2))
 
 
