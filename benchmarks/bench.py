@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -159,6 +159,12 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         **{tool: version(tool) for tool in tools},
     }
+
+
+def measured_with(facts: Iterable[Mapping[str, Any]]) -> str:
+    """A sentence for each of the different machines, with the versions that were measured."""
+    machines = {", ".join(f"{name} {value}" for name, value in each.items()) for each in facts}
+    return "\n\n".join(f"Measured with {each}." for each in sorted(machines))
 
 
 def train_run(values: Mapping[str, Any], path: Path) -> None:

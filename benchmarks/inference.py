@@ -22,6 +22,7 @@ from benchmarks.bench import (
     append_record,
     call,
     machine,
+    measured_with,
     parse_shared,
     read_records,
 )
@@ -200,8 +201,7 @@ def newest_table() -> str:
     if not records:
         return "Not measured yet."
     facts = records[-1]["machine"] | {name: records[-1][name] for name in ("torch", "openvino")}
-    measured = ", ".join(f"{name} {value}" for name, value in facts.items())
-    return f"{table(records[-1])}\n\nMeasured with {measured}."
+    return f"{table(records[-1])}\n\n{measured_with([facts])}"
 
 
 def bars(record: Record) -> list[str]:

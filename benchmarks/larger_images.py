@@ -24,7 +24,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.bench import RESULTS_FOLDER, append_record, machine, memory, read_records
+from benchmarks.bench import (
+    RESULTS_FOLDER,
+    append_record,
+    machine,
+    measured_with,
+    memory,
+    read_records,
+)
 from gensuite.config import AEConfig
 from gensuite.console import Parser, command
 from gensuite.errors import ConfigError, GensuiteError
@@ -208,13 +215,9 @@ def newest_table() -> str:
         bars += [
             _verdict(f"step beside one in memory, {way}", ratios[way], STEP_BAR) for way in ratios
         ]
-    machines = {
-        ", ".join(f"{name} {value}" for name, value in record["machine"].items())
-        for record in records.values()
-    }
     table = ["| " + " | ".join(line) + " |" for line in lines] if whole else []
-    measured = [f"Measured with {each}." for each in sorted(machines)]
-    return "\n".join([*table, "", *bars, "", *measured]).strip() or "Not measured yet."
+    measured = measured_with(record["machine"] for record in records.values())
+    return "\n".join([*table, "", *bars, "", measured]).strip() or "Not measured yet."
 
 
 def _verdict(what: str, value: float, limit: float, *, at_most: bool = True) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
 
+from benchmarks.bench import measured_with
 from benchmarks.trainers import rows
 
 RATIO_BARS = {rows.KERAS: 1.5, rows.EAGER: 2.0, rows.COMPILED: 1.5, rows.PYTHAE: None}
@@ -107,16 +108,14 @@ def settings(records: Sequence[Record]) -> str:
 
 def machines(records: Sequence[Record]) -> str:
     """The machines that the newest records were measured on, and the versions."""
-    facts = {
-        ", ".join(
-            f"{name} {value}"
-            for name, value in (record["machine"] | {"torch": record["torch"]}).items()
-            if name != "load"
-        )
+    facts = [
+        record["machine"] | {"torch": record["torch"]}
         for kind in ("ways", "settings")
         for record in _newest(records, kind)
-    }
-    return "\n\n".join(f"Measured with {each}." for each in sorted(facts))
+    ]
+    return measured_with(
+        {name: value for name, value in each.items() if name != "load"} for each in facts
+    )
 
 
 def ratio(record: Record, way: str) -> float:
