@@ -102,26 +102,17 @@ def _poison_variable(model: GenerativeModel, step: int, value: float, random: An
 
 def _poison_gradient(model: GenerativeModel, step: int, value: float, random: Any) -> str:
     """Put the value into one number of one network's gradient in the step."""
-    real, chosen = model.minimize, int(random.integers(len(model.updates())))
-    variables = model.updates()[chosen][1]
+    optimizer, variables = model.updates()[random.integers(len(model.updates()))]
     which = int(random.integers(len(variables)))
     index = int(random.integers(math.prod(variables[which].shape)))
+    real = optimizer.apply
 
-    class Tape:
-        def __init__(self, tape):
-            self.tape = tape
+    def apply(gradients, sources):
+        bad = tf.equal(model.step + 1, step)
+        gradients[which] = _with(gradients[which], index, value, bad)
+        real(gradients, sources)
 
-        def gradient(self, loss, sources, **options):
-            found = self.tape.gradient(loss, sources, **options)
-            bad = tf.equal(model.step + 1, step)
-            found[which] = _with(found[which], index, value, bad)
-            return found
-
-    def minimize(tape, loss, sources, optimizer):
-        mine = sources[0] is variables[0]
-        real(Tape(tape) if mine else tape, loss, sources, optimizer)
-
-    setattr(model, "minimize", minimize)  # noqa: B010
+    setattr(optimizer, "apply", apply)  # noqa: B010
     return f"gradient of {variables[which].path}"
 
 

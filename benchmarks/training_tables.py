@@ -98,7 +98,9 @@ def settings(records: Sequence[Record]) -> str:
     head = ["row"]
     for setting in found[0]["settings"]:
         words = f"{setting['steps_per_call']} per call, {'XLA, ' if setting['xla'] else ''}"
-        head.append(f"{words}{setting['threads']} thread{'s' * (setting['threads'] > 1)}")
+        threads, parts = setting["threads"], setting["parts"]
+        words += f"{threads} thread{'s' * (threads > 1)}"
+        head.append(words + (f", {parts} parts" if parts > 1 else ""))
     lines = [
         [record["row"], *(f"{median(s['images_per_second']):,.0f}" for s in record["settings"])]
         for record in found

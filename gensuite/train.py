@@ -225,7 +225,9 @@ def _loaded(
 ) -> Iterator[tuple["GenerativeModel", "ImageData", dict[str, Any], str]]:
     """The untrained model, the data, facts on them and the device, in the strategy's scope."""
     from gensuite.data.catalogue import find_builder
+    from gensuite.training.cores import batch_parts, share_cores
 
+    share_cores(1 if distribute else batch_parts(config.batch_size))
     # Before TensorFlow is loaded, so that a refusal comes soon; but TensorFlow must know of several
     # workers before it does anything else, such as prepare a data set.
     builder = find_builder(config) if distribute != "multiworker" else None

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from gensuite.models import losses
-from gensuite.models.adversarial import gradient_penalty, r1_penalty
+from gensuite.models.adversarial import gradient_penalty, mixture_shares, r1_penalty
 from gensuite.models.vae import reparameterize
 
 
@@ -187,8 +187,10 @@ def test_penalties_of_a_linear_discriminator_are_those_of_its_slope(images):
     length = float(tf.norm(SLOPE))
     other = images[::-1]
 
-    assert float(gradient_penalty(linear, images, other)) == pytest.approx((length - 1) ** 2, 1e-5)
-    assert float(r1_penalty(linear, images, other)) == pytest.approx(length**2 / 2, rel=1e-5)
+    assert float(gradient_penalty(linear, images, other, mixture_shares(3))) == pytest.approx(
+        (length - 1) ** 2, 1e-5
+    )
+    assert float(r1_penalty(linear, images, other, None)) == pytest.approx(length**2 / 2, rel=1e-5)
 
 
 def test_penalties_are_taken_at_their_images(images):
@@ -198,10 +200,10 @@ def test_penalties_are_taken_at_their_images(images):
     between = share * images + (1 - share) * generated
     lengths = np.sqrt((between**2).sum(axis=(1, 2, 3)))
 
-    assert float(gradient_penalty(half_square, images, generated)) == pytest.approx(
-        ((lengths - 1) ** 2).mean(), rel=1e-5
-    )
-    assert float(r1_penalty(half_square, images, generated)) == pytest.approx(
+    assert float(
+        gradient_penalty(half_square, images, generated, mixture_shares(3))
+    ) == pytest.approx(((lengths - 1) ** 2).mean(), rel=1e-5)
+    assert float(r1_penalty(half_square, images, generated, None)) == pytest.approx(
         0.5 * (images**2).sum() / 3, rel=1e-5
     )
 
@@ -214,8 +216,8 @@ def test_a_penaltys_own_gradient_reaches_the_discriminators_weights(images):
         return tf.reduce_sum(weight * batch, axis=[1, 2, 3])[:, None]
 
     with tf.GradientTape(persistent=True) as tape:
-        r1 = r1_penalty(discriminator, images, images)
-        wgan = gradient_penalty(discriminator, images, images)
+        r1 = r1_penalty(discriminator, images, images, None)
+        wgan = gradient_penalty(discriminator, images, images, mixture_shares(3))
     np.testing.assert_allclose(tape.gradient(r1, weight), SLOPE, rtol=1e-5)
     expected = 2 * (1 - 1 / float(tf.norm(SLOPE))) * SLOPE
     np.testing.assert_allclose(tape.gradient(wgan, weight), expected, rtol=1e-4)
@@ -224,9 +226,11 @@ def test_a_penaltys_own_gradient_reaches_the_discriminators_weights(images):
 def test_a_penalty_where_the_slope_is_zero_has_a_finite_gradient(images):
     weight = tf.Variable(tf.zeros((4, 5, 2)))
     with tf.GradientTape() as tape:
-        value = gradient_penalty(
-            lambda batch: tf.reduce_sum(weight * batch, axis=[1, 2, 3])[:, None], images, images
-        )
+
+        def discriminator(batch):
+            return tf.reduce_sum(weight * batch, axis=[1, 2, 3])[:, None]
+
+        value = gradient_penalty(discriminator, images, images, mixture_shares(3))
 
     assert float(value) == pytest.approx(1, abs=1e-5)
     assert np.isfinite(tape.gradient(value, weight)).all()

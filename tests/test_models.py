@@ -14,6 +14,7 @@ from gensuite.models import FAMILIES, build_model, networks
 from gensuite.models.adversarial import ADVERSARIAL_LOSSES
 from gensuite.models.optimizer import Adam
 from gensuite.models.vae import draw_binary
+from gensuite.training.cores import batch_parts
 
 SHAPE = (12, 8, 1)
 CLASSES = 4
@@ -455,6 +456,40 @@ def test_every_adversarial_loss_takes_a_step_and_adds_its_penalty(loss, augment,
     without = at_rest.train_step(images)
     gap = float(logs["discriminator_loss"]) - float(without["discriminator_loss"])
     assert (gap > 1e-3) == (ADVERSARIAL_LOSSES[loss].penalty is not None)
+
+
+@pytest.mark.parametrize(
+    ("family", "settings"),
+    [
+        ("ae", {}),
+        ("vae", {"importance_samples": 3, "binarize": True, "conditional": True}),
+        ("vae", {"likelihood": "gaussian"}),
+        ("gan", {"augment": True, "conditional": True}),
+        *(("gan", {"loss": loss}) for loss in ADVERSARIAL_LOSSES),
+    ],
+)
+def test_the_parts_of_a_batch_make_the_step_of_the_whole(family, settings, images):
+    """Their gradients are summed, and each part meets its own rows of the noise."""
+    whole, parted = (make(family, network="conv", **settings) for _ in range(2))
+    parted.parts = 3
+    batch = (images, np.arange(6) % CLASSES)
+    expected, found = whole.train_step(batch), parted.train_step(batch)
+
+    for name, value in expected.items():
+        assert float(found[name]) == pytest.approx(float(value), rel=1e-4, abs=1e-5), name
+    for a, b in zip(whole.trainable_variables, parted.trainable_variables, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("cores", "batch_size", "parts"),
+    [(1, 64, 1), (2, 63, 1), (2, 64, 2), (2, 65, 1), (3, 96, 3), (16, 64, 2), (16, 1000, 10)],
+)
+def test_a_batch_is_cut_into_equal_parts_for_the_cores(monkeypatch, cores, batch_size, parts):
+    """None smaller than 32 images; 1,000 is not a multiple of 16 to 11."""
+    monkeypatch.setattr("gensuite.training.cores.CORES", cores)
+
+    assert batch_parts(batch_size) == parts
 
 
 def largest_singular_value(kernel) -> float:

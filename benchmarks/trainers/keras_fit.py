@@ -19,6 +19,7 @@ from benchmarks.trainers.task import SAMPLES, Task, Window, WindowOverError
 from gensuite.config import load_config
 from gensuite.inference.latents import standard_normal
 from gensuite.models import build_model
+from gensuite.models.networks import silu
 
 _EVALUATION_BATCH = 500
 
@@ -53,6 +54,8 @@ class _Way:
         self.batch_size = config.batch_size
         self.images = task.floats("train")
         ours = build_model(config, self.images.shape[1:])
+        for name in ours.network_names:
+            _use_keras_activation(getattr(ours, name))
         self.model = self._compiled(ours, lambda: keras.optimizers.Adam(**_adam(task)))
 
     def _compiled(self, ours: Any, optimizer: Any) -> keras.Model:
@@ -165,6 +168,13 @@ class OwnGAN:
     def samples(self, path: str) -> None:
         """Images in [0, 1] of the same codes each time."""
         _save_samples(self.model.generator, path)
+
+
+def _use_keras_activation(network: keras.Model) -> None:
+    """The same values by the function that a recipe names."""
+    for layer in network.layers:
+        if getattr(layer, "activation", None) is silu:
+            layer.activation = keras.activations.silu
 
 
 def _save_samples(generator: keras.Model, path: str) -> None:

@@ -1,6 +1,7 @@
 """The suite's own training: the loop of ``gensuite.train``, given time in place of epochs."""
 
 import csv
+import functools
 import os
 import tempfile
 import time
@@ -19,6 +20,7 @@ from gensuite.data.splits import ImageData
 from gensuite.inference.latents import standard_normal
 from gensuite.models import build_model
 from gensuite.training import devices
+from gensuite.training.cores import batch_parts, share_cores
 from gensuite.training.loop import Trainer
 from gensuite.training.runs import Run
 from gensuite.training.signals import StopRequest
@@ -55,9 +57,10 @@ class Gensuite:
     """Training images; all when not given."""
 
     def __init__(self, task: Task):
-        devices.prepare(deterministic=False)
         self.task = task
         self.config = load_config(task.settings["run"])
+        share_cores(batch_parts(self.config.batch_size))
+        devices.prepare(deterministic=False)
         self.data = self.data_class(
             name=self.config.dataset,
             version="",
@@ -148,9 +151,10 @@ class Settings(Gensuite):
     def __init__(self, task: Task):
         super().__init__(task)
         self._batches = iter(self.data.training_batches(self.config.batch_size, 0))
-        self._calls = {xla: self._compile(xla) for xla in (False, True)}
+        self._compile = functools.cache(self._compile_anew)
 
-    def _compile(self, xla: bool) -> Any:
+    def _compile_anew(self, xla: bool, parts: int) -> Any:
+        self.model.parts = parts  # looked at as the graph is made, which the first call does
         step = tf.function(self.model.train_step, jit_compile=xla)
 
         @tf.function
@@ -160,9 +164,9 @@ class Settings(Gensuite):
 
         return run_steps
 
-    def rate(self, steps: int, xla: bool, seconds: float) -> float:
+    def rate(self, steps: int, xla: bool, parts: int, seconds: float) -> float:
         """Images per second with so many steps per call; 0 seconds compile."""
-        call, count, done = self._calls[xla], tf.constant(steps), 0
+        call, count, done = self._compile(xla, parts), tf.constant(steps), 0
         call(self._batches, count)
         began = time.perf_counter()
         while (spent := time.perf_counter() - began) < seconds:

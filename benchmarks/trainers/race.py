@@ -205,6 +205,8 @@ def try_settings(name: str, folder: Path, plan: Plan) -> Record:
             for setting in SETTINGS:
                 seconds = plan.seconds / 2 if turn else 0.0  # the first time they compile
                 process = processes[setting.threads]
-                rate = process.ask("rate", setting.steps_per_call, setting.xla, seconds)
+                rate = process.ask(
+                    "rate", setting.steps_per_call, setting.xla, setting.parts, seconds
+                )
                 found[setting] += [rate] if turn else []
     return {"settings": [asdict(s) | {"images_per_second": r} for s, r in found.items()]}

@@ -1,7 +1,8 @@
 """The rows of the training benchmark, the ways to train, and how long each takes its turns."""
 
-import os
 from dataclasses import dataclass
+
+from gensuite.training.cores import CORES
 
 OURS, ONE_BATCH, FEW_IMAGES, SETTINGS_WAY, KERAS, OWN_GAN, EAGER, COMPILED, PYTHAE = (
     "gensuite",
@@ -76,10 +77,14 @@ class Setting:
     xla: bool
     threads: int
     """Of TensorFlow within an operation."""
+    parts: int
+    """Of a batch, side by side."""
 
 
-CORES = len(os.sched_getaffinity(0))
 SETTINGS = (
-    *(Setting(steps, xla, CORES) for xla in (False, True) for steps in (1, 10, 50)),
-    *(Setting(50, xla, 1) for xla in (False, True)),
+    *(Setting(steps, xla, CORES, 1) for xla in (False, True) for steps in (1, 10, 50)),
+    Setting(50, False, 1, 1),
+    Setting(50, False, CORES, 2),
+    *(Setting(steps, False, 1, 2) for steps in (1, 10, 50)),
+    Setting(50, True, 1, 2),
 )

@@ -21,34 +21,46 @@ class AdversarialLoss:
     """``(generated_logits)`` → scalar."""
     discriminator: Callable[[Any, Any], Any]
     """``(real_logits, generated_logits)`` → scalar."""
-    penalty: Callable[[Any, Any, Any], Any] | None = None
-    """``(discriminator, real, generated)`` → scalar, with a function from images to logits and two
-    batches of images; weighted and added to the discriminator's loss."""
+    penalty: Callable[[Any, Any, Any, Any], Any] | None = None
+    """``(discriminator, real, generated, shares)`` → scalar, with a function from images to logits,
+    two batches of images, and :func:`mixture_shares`; weighted and added to the discriminator's
+    loss."""
 
 
-def gradient_penalty(discriminator, real, generated):
+def mixture_shares(batch):
+    """Each image's ε in WGAN-GP's mixtures, ``(batch,)`` float32.
+
+    The ε of a global batch are spread evenly, ε = (i + ½) / batch; as the order of the images is
+    random, each image meets every ε alike, and nothing has to be drawn.
+
+    Args:
+        batch: images that this replica has.
+    """
+    everyone, rows = replica_rows(batch)
+    count = tf.cast(everyone, tf.float32)
+    return ((tf.range(count) + 0.5) / count)[rows]
+
+
+def gradient_penalty(discriminator, real, generated, shares):
     """WGAN-GP's penalty: E[(‖∇ l(x̂)‖ - 1)²] at x̂ = ε x + (1 - ε) G(z), with ε from U(0, 1).
 
-    Gulrajani et al., "Improved training of Wasserstein GANs", 2017, equation 3. The ε of a global
-    batch are spread evenly, ε = (i + ½) / batch; as the order of the images is random, each image
-    meets every ε alike, and nothing has to be drawn.
+    Gulrajani et al., "Improved training of Wasserstein GANs", 2017, equation 3.
 
     Args:
         discriminator: images → logits.
         real: ``(batch, h, w, c)``.
         generated: the same shape.
+        shares: ε, ``(batch,)``.
 
     Returns:
         Scalar; averaged over the batch.
     """
-    everyone, rows = replica_rows(tf.shape(real)[0])
-    count = tf.cast(everyone, real.dtype)
-    share = tf.reshape(((tf.range(count) + 0.5) / count)[rows], (-1, 1, 1, 1))
+    share = tf.reshape(shares, (-1, 1, 1, 1))
     norm = tf.sqrt(_squared_gradient(discriminator, share * real + (1.0 - share) * generated))
     return tf.reduce_mean(tf.square(norm - 1.0))
 
 
-def r1_penalty(discriminator, real, generated):  # noqa: ARG001  (a penalty is given both)
+def r1_penalty(discriminator, real, generated, shares):  # noqa: ARG001  (all are given the same)
     """R1: ½ E[‖∇ l(x)‖²] at real images.
 
     Mescheder, Geiger & Nowozin, "Which training methods for GANs do actually converge?", 2018,
@@ -58,6 +70,7 @@ def r1_penalty(discriminator, real, generated):  # noqa: ARG001  (a penalty is g
         discriminator: images → logits.
         real: ``(batch, h, w, c)``.
         generated: not used.
+        shares: not used.
 
     Returns:
         Scalar; averaged over the batch.

@@ -46,11 +46,13 @@ class AE(GenerativeModel):
     def train_step(self, data):
         """One update of encoder and decoder together."""
         image, _ = self.images_and_labels(data)
-        with tf.GradientTape() as tape:
-            loss = squared_error(image, self(image, training=True))
-        self.minimize(tape, loss, self.trainable_variables, self.optimizer)
+
+        def losses_of(image):
+            return {"loss": squared_error(image, self(image, training=True))}
+
+        values = self.minimize(losses_of, (image,), self.trainable_variables, self.optimizer)
         self.step.assign_add(1)
-        return self.track(image, loss=loss)
+        return self.track(image, **values)
 
     def test_step(self, data):
         """The loss of a batch, without an update."""

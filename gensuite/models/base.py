@@ -1,6 +1,5 @@
 """What the three families share: noise that depends on (seed, step), and one gradient update."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -31,6 +30,8 @@ class GenerativeModel(keras.Model):
         super().__init__(**kwargs)
         self.seed = seed
         self.classes = classes
+        self.parts = 1
+        """Equal parts of a batch whose gradients are found side by side, and summed."""
         self.built = True  # the networks come built
         # Kept as a weight, so that noise goes on where a restored checkpoint left it.
         self.step = self.add_weight(
@@ -163,19 +164,33 @@ class GenerativeModel(keras.Model):
         high = tf.constant(self.seed + (stream << 32), tf.int64)
         return tf.stack([high, tf.cast(step, tf.int64)])
 
-    def minimize(self, tape, loss, variables, optimizer) -> None:
+    def minimize(self, losses_of, batch, variables, optimizer) -> dict:
         """Take one optimizer step on ``variables`` and no others.
 
-        The gradient is divided by the number of replicas, because applying it sums over them. One
-        whose norm is not finite makes the last of these variables NaN, which lasts until a
-        training loop looks; left to Adam, a gradient that overflows could stop learning unseen.
+        Every gradient is divided by the number of replicas, because applying it sums over them, and
+        by the number of parts.
+
+        Args:
+            losses_of: ``(*batch)`` → name → scalar, averaged over the batch; the first of these is
+                minimized.
+            batch: tensors with a row for each image, or None; cut into :attr:`parts`.
+            variables: those that ``optimizer`` was built for.
+            optimizer: of Keras.
+
+        Returns:
+            The scalars, averaged over the parts.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        gradients = tape.gradient(loss, variables, output_gradients=tf.constant(1 / replicas))
-        finite = tf.math.is_finite(tf.linalg.global_norm(gradients))
-        # One variable is enough, and every pass over a large one takes time.
-        gradients[-1] *= tf.where(finite, 1.0, math.nan)
-        optimizer.apply(gradients, variables)
+        share = tf.constant(1 / (replicas * self.parts))
+        found, gradients = [], []
+        for part in zip(*(_cut(rows, self.parts) for rows in batch), strict=True):
+            with tf.GradientTape() as tape:
+                values = losses_of(*part)
+                loss = next(iter(values.values()))
+            found.append(values)
+            gradients.append(tape.gradient(loss, variables, share, "zero"))
+        optimizer.apply([tf.add_n(each) for each in zip(*gradients, strict=True)], variables)
+        return {name: tf.add_n([each[name] for each in found]) / self.parts for name in found[0]}
 
     def track(self, images, **values) -> dict:
         """Add a batch's values to the running means over the epoch's images; return the means.
@@ -215,6 +230,11 @@ def with_label(inputs, label):
     if label is None:
         return inputs
     return [tf.convert_to_tensor(inputs), tf.cast(label, tf.int32)]
+
+
+def _cut(rows, parts: int) -> list:
+    """Equal parts of a tensor's rows; of None, as many of it."""
+    return [rows] * parts if rows is None or parts == 1 else tf.split(rows, parts)
 
 
 def replica_rows(batch):

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from gensuite.models.adversarial import ADVERSARIAL_LOSSES
+from gensuite.models.adversarial import ADVERSARIAL_LOSSES, mixture_shares
 from gensuite.models.augmentation import DRAWS, diff_augment
 from gensuite.models.base import GenerativeModel, mean_trackers, with_label
 
@@ -118,29 +118,42 @@ class GAN(GenerativeModel):
 
     def _update_discriminator(self, image, label, noise) -> dict:
         loss = ADVERSARIAL_LOSSES[self.adversarial_loss]
-        generated = self(noise, label, training=True)
-        with tf.GradientTape() as tape:
-            real_logits = self._judge(image, label)
-            generated_logits = self._judge(generated, label)
+        batch = tf.shape(image)[0]
+
+        def losses_of(image, label, noise, changes, shares):
+            def judge(images):
+                return self._judge(images, label, changes)
+
+            generated = tf.stop_gradient(self(noise, label, training=True))
+            real_logits, generated_logits = judge(image), judge(generated)
             value = loss.discriminator(real_logits, generated_logits)
             if loss.penalty:
-                penalty = loss.penalty(lambda images: self._judge(images, label), image, generated)
-                value += self.penalty_weight * penalty
+                value += self.penalty_weight * loss.penalty(judge, image, generated, shares)
+            return {"discriminator_loss": value, **_scores(real_logits, generated_logits)}
+
+        rows = (image, label, noise, self._changes(batch), mixture_shares(batch))
         variables = self.discriminator.trainable_variables
-        self.minimize(tape, value, variables, self.discriminator_optimizer)
-        return {"discriminator_loss": value, **_scores(real_logits, generated_logits)}
+        return self.minimize(losses_of, rows, variables, self.discriminator_optimizer)
 
     def _update_generator(self, label, noise) -> dict:
         loss = ADVERSARIAL_LOSSES[self.adversarial_loss]
-        with tf.GradientTape() as tape:
-            value = loss.generator(self._judge(self(noise, label, training=True), label))
-        self.minimize(tape, value, self.generator.trainable_variables, self.optimizer)
-        return {"generator_loss": value}
 
-    def _judge(self, images, label):
+        def losses_of(label, noise, changes):
+            generated = self(noise, label, training=True)
+            return {"generator_loss": loss.generator(self._judge(generated, label, changes))}
+
+        rows = (label, noise, self._changes(tf.shape(noise)[0]))
+        variables = self.generator.trainable_variables
+        return self.minimize(losses_of, rows, variables, self.optimizer)
+
+    def _changes(self, batch):
+        """The numbers by which this step changes each image; None where nothing is changed."""
+        return self.training_uniform(batch, (DRAWS,)) if self.augment else None
+
+    def _judge(self, images, label, changes):
         """The discriminator's logits ``(batch, 1)`` in training."""
-        if self.augment:
-            images = diff_augment(images, self.training_uniform(tf.shape(images)[0], (DRAWS,)))
+        if changes is not None:
+            images = diff_augment(images, changes)
         return self.discriminator(with_label(images, label), training=True)
 
     def get_config(self):

@@ -92,9 +92,13 @@ class VAE(GenerativeModel):
         noise = self.training_noise(batch, self.importance_samples)
         if self.binarize:
             image = draw_binary(image, self.training_uniform(batch, self.image_shape))
-        with tf.GradientTape() as tape:
-            terms = self.loss_terms(image, noise, label, beta=self._current_beta(), training=True)
-        self.minimize(tape, terms["loss"], self.trainable_variables, self.optimizer)
+        beta = self._current_beta()
+
+        def losses_of(image, label, *draws):
+            return self.loss_terms(image, tf.stack(draws), label, beta=beta, training=True)
+
+        rows = (image, label, *tf.unstack(noise))
+        terms = self.minimize(losses_of, rows, self.trainable_variables, self.optimizer)
         self.step.assign_add(1)
         return self.track(image, **terms)
 

@@ -4,6 +4,8 @@ import os
 
 import tensorflow as tf
 
+from gensuite.training.cores import CORES
+
 
 def prepare(*, deterministic: bool) -> str:
     """Set TensorFlow up for this machine's best device.
@@ -21,7 +23,7 @@ def prepare(*, deterministic: bool) -> str:
         _do_not_remap()
         # Without oneDNN the same training ends with other bits.
         without = ", without oneDNN" if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0" else ""
-        return f"CPU ({len(os.sched_getaffinity(0))} cores{without})"
+        return f"CPU ({CORES} cores{without})"
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
     names = {tf.config.experimental.get_device_details(gpu).get("device_name") for gpu in gpus}

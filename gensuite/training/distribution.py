@@ -8,6 +8,7 @@ import tensorflow as tf
 from gensuite.config import TrainingConfig
 from gensuite.errors import ConfigError
 from gensuite.models import GenerativeModel
+from gensuite.training.cores import batch_parts
 from gensuite.training.workers import Workers
 
 
@@ -57,6 +58,9 @@ def compile_steps(model: GenerativeModel, config: TrainingConfig) -> tuple[Calla
         ``(args=(batch,))``: add a batch's losses to the running means.
     """
     strategy = tf.distribute.get_strategy()
+    # Replicas are parts already, and one operation fills a GPU.
+    whole = tf.distribute.has_strategy() or tf.config.list_physical_devices("GPU")
+    model.parts = 1 if whole else batch_parts(config.batch_size)
     compiled = _compile_alone(deterministic=config.deterministic)
     step = compiled(model.train_step)
     every = getattr(config, "discriminator_steps", 1)

@@ -27,8 +27,8 @@ class FiniteGuard:
     """Looks at what is logged and at all that a checkpoint would hold.
 
     Args:
-        model: compiled; its gradients are seen too, as ``GenerativeModel.minimize`` carries a norm
-            that is not finite into the weights.
+        model: compiled. A gradient that is not finite, or whose square is not, is seen in the means
+            that Adam keeps of both.
     """
 
     def __init__(self, model: GenerativeModel):
