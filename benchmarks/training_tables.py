@@ -36,6 +36,7 @@ def bars(records: Sequence[Record]) -> str:
     for way, bar in RATIO_BARS.items():
         head.append(f"× {way}" + (f", ≥ {bar:g}" if bar else ""))
     head += [f"input pipeline, ≤ {PIPELINE_BAR:.0%} of a step", "memory held over the epochs"]
+    head.append(f"share of the matrix peak ({rows.EAGER}'s)")
     lines = []
     for record in records:
         cells = [record["row"]]
@@ -46,6 +47,7 @@ def bars(records: Sequence[Record]) -> str:
         epochs, (early, late) = record["memory"]["epochs"], record["memory"]["mb"]
         verdict = _verdict(MEMORY_BAR - (late / early - 1), ".1%")
         cells.append(f"{early:.0f} MB after {epochs[0]}, {late:.0f} after {epochs[1]}: {verdict}")
+        cells.append(f"{_peak_share(record, rows.OURS)} ({_peak_share(record, rows.EAGER)})")
         lines.append(cells)
     return _table(head, lines)
 
@@ -125,6 +127,13 @@ def ratio(record: Record, way: str) -> float:
     ours, other = (record["ways"][name]["images_per_second"] for name in (rows.OURS, way))
     # A way that was late to its target has taken turns of which gensuite has none.
     return median(a / b for a, b in zip(ours, other, strict=False))
+
+
+def _peak_share(record: Record, way: str) -> str:
+    if way not in record["ways"]:
+        return "not measured"
+    rate = median(record["ways"][way]["images_per_second"])
+    return f"{rate * record['flops'] / record['peak_gflops'] / 1e9:.0%}"
 
 
 def _newest(records: Sequence[Record], kind: str) -> list[Record]:

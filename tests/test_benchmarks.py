@@ -220,18 +220,21 @@ def raced(**changed):
         "ways": ways,
         "skipped": {rows.COMPILED: "no network", rows.PYTHAE: "no network"},
         "profile": {"MatMul": 0.7, "Relu": 0.3},
+        "flops": 10**8,
+        "peak_gflops": 100.0,
         "memory": {"epochs": [5, 50], "mb": [800.0, 820.0]},
     }
     return record | changed
 
 
 def test_a_ratio_is_the_median_of_the_turns_and_its_bar_is_met_missed_or_not_measured():
-    """Beside Keras 2, 2 and 1.5; beside PyTorch 1.8, 1.7 and 2."""
+    """Beside Keras 2, 2 and 1.5; beside PyTorch 1.8, 1.7 and 2. The peak: 1,000 images a second."""
     cells = training_tables.bars([raced()]).splitlines()[-1].split(" | ")
 
     assert cells[1:5] == ["2.00: met", "1.82: missed by 0.18", "not measured", "not measured"]
     assert cells[5] == "1.0%: met"
-    assert cells[6] == "800 MB after 5, 820 after 50: missed by 1.5% |"
+    assert cells[6] == "800 MB after 5, 820 after 50: missed by 1.5%"
+    assert cells[7] == "20% (11%) |"
 
 
 def test_the_tables_of_training_take_the_newest_record_and_name_what_is_missing():

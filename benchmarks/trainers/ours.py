@@ -105,6 +105,15 @@ class Gensuite:
         codes = standard_normal(SAMPLES, self.model.latent_dim, seed=0)
         np.save(path, self.model.decode(codes).numpy())
 
+    def flops(self) -> float:
+        """Floating-point operations of a step, by TensorFlow's count in its graph, for an image."""
+        count = self.config.batch_size
+        batch = tf.TensorSpec((count, *self.data.image_shape))
+        graph = tf.function(self.model.train_step).get_concrete_function(batch).graph
+        builder = tf.compat.v1.profiler.ProfileOptionBuilder
+        options = builder(builder.float_operation()).with_empty_output().build()
+        return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops / count
+
     def profile(self, seconds: float) -> dict[str, float]:
         """Operation → its share of the time spent in operations, the largest and ``other``."""
         from tensorflow.tsl.profiler.protobuf import xplane_pb2

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from benchmarks.inference import matrix_peak
 from benchmarks.processes import Contender
 from benchmarks.trainers.rows import (
     FEW_IMAGES,
@@ -168,7 +169,9 @@ def race(name: str, folder: Path, dataset: str, pythons: Pythons, plan: Plan) ->
 
         for entrant in followed:
             follow(entrant)
+        peaks = []
         for turn in range(plan.turns):
+            peaks.append(matrix_peak(plan.seconds / 5))
             for entrant in entrants:
                 entrant.train(plan.seconds)
                 if entrant in followed:
@@ -180,7 +183,15 @@ def race(name: str, folder: Path, dataset: str, pythons: Pythons, plan: Plan) ->
                 follow(entrant)
         found = {entrant.name: entrant.describe(row.target) for entrant in entrants}
         profile = entrants[0].process.ask("profile", PROFILE_SECONDS)
-    return {"ways": found, "skipped": skipped, "target": row.target, "profile": profile}
+        flops = entrants[0].process.ask("flops")
+    return {
+        "ways": found,
+        "skipped": skipped,
+        "target": row.target,
+        "profile": profile,
+        "flops": flops,
+        "peak_gflops": max(peaks),
+    }
 
 
 def held_memory(name: str, folder: Path, epochs: tuple[int, int]) -> Record:
