@@ -118,14 +118,22 @@ def compare_steps(folder: Path, count: int, rounds: int) -> dict[str, Any]:
         time divided by that of the same round in memory; and ``peak_mb`` of this process before
         the images came into memory.
     """
+    import tensorflow as tf
+
     from gensuite.data.disk import ImageFile
     from gensuite.models import build_model
+    from gensuite.training.cores import batch_parts, share_cores
+    from gensuite.training.distribution import compile_steps
 
     file = ImageFile(folder, count, (SIDE, SIDE, 3))
     on_disk = file.append(_batches(count))
     config = AEConfig(**SETTINGS)
-    model = build_model(config, (SIDE, SIDE, 3))
-    steps = _compile(model)
+    share_cores(batch_parts(config.batch_size))
+    run_steps, _ = compile_steps(build_model(config, (SIDE, SIDE, 3)), config)
+
+    def steps(iterator: Any, count: int) -> None:
+        run_steps(iterator, tf.constant(count))
+
     iterators = {way: _epoch(on_disk, config) for way in WAYS[1:]}
     for iterator in iterators.values():
         steps(iterator, 2 * STEPS)
@@ -167,18 +175,6 @@ def _epoch(images: Any, config: AEConfig) -> Iterator[Any]:
 
     data = ImageData("shapes64", "", "", (), {"train": images}, {}, "")
     return iter(data.training_batches(config.batch_size, seed=0))
-
-
-def _compile(model: Any) -> Any:
-    """As the training loop has it: many steps in one call of a graph."""
-    import tensorflow as tf
-
-    @tf.function
-    def steps(iterator, count):
-        for _ in tf.range(count):
-            model.train_step(next(iterator))
-
-    return lambda iterator, count: steps(iterator, tf.constant(count))
 
 
 def _ratios(seconds: Mapping[str, Sequence[float]]) -> dict[str, float]:

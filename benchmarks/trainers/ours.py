@@ -16,7 +16,7 @@ import tensorflow as tf
 from benchmarks.bench import memory
 from benchmarks.trainers.task import SAMPLES, Task
 from gensuite.config import load_config
-from gensuite.data.splits import ImageData
+from gensuite.data.splits import ImageData, to_floats
 from gensuite.inference.latents import standard_normal
 from gensuite.models import build_model
 from gensuite.training import devices
@@ -45,8 +45,7 @@ class _Deadline(StopRequest):
 
 class _OneBatchData(ImageData):
     def training_batches(self, batch_size, seed, **_options):  # noqa: ARG002
-        batch = self.images["train"][:batch_size].astype(np.float32) / np.float32(255)
-        return tf.data.Dataset.from_tensors(batch).repeat()
+        return tf.data.Dataset.from_tensors(self.images["train"][:batch_size]).repeat()
 
 
 class Gensuite:
@@ -78,7 +77,7 @@ class Gensuite:
 
     def first_steps(self) -> list[dict[str, float]]:
         """By the very graph that the loop runs."""
-        images, _ = self.task.first_batches()
+        images = np.rint(self.task.first_batches()[0] * 255).astype(np.uint8)
         batches = iter(tf.data.Dataset.from_tensor_slices(images))
         found = []
         for _ in images:
@@ -164,7 +163,7 @@ class Settings(Gensuite):
 
     def _compile_anew(self, xla: bool, parts: int) -> Any:
         self.model.parts = parts  # looked at as the graph is made, which the first call does
-        step = tf.function(self.model.train_step, jit_compile=xla)
+        step = tf.function(lambda images: self.model.train_step(to_floats(images)), jit_compile=xla)
 
         @tf.function
         def run_steps(iterator, count):

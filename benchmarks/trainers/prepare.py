@@ -56,7 +56,7 @@ def prepare(name: str, folder: Path, dataset: str, raw_dir: Path | None) -> None
 def first_batches(
     config: TrainingConfig, data: ImageData, model: GenerativeModel
 ) -> dict[str, Any]:
-    """The images and the noise of the first steps of a run."""
+    """The images, as bytes, and the noise of the first steps of a run."""
     batches = data.training_batches(config.batch_size, config.seed).take(FIRST_STEPS)
     draws = {"ae": 0, "vae": 1, "gan": 2}[config.family]
     noise = []

@@ -50,7 +50,7 @@ class Task:
             ``(steps, draws, batch, latent_dim)``; an AE has no draws.
         """
         with np.load(self.row_folder / "first.npz", allow_pickle=False) as arrays:
-            return arrays["images"], arrays["noise"]
+            return arrays["images"] / np.float32(255), arrays["noise"]
 
     def weights(self, network: str) -> list[NDArray[np.float32]]:
         """A network's first weights in Keras' order and layout."""

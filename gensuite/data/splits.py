@@ -89,9 +89,9 @@ class ImageData:
                 all of them in one batch when not given.
 
         Returns:
-            Batches ``(batch_size / replicas, height, width, channels)`` float32 in [0, 1]; with
-            labels, pairs of these and ``(batch_size / replicas,)`` int32. A worker's replicas take
-            them in turn.
+            Batches ``(batch_size / replicas, height, width, channels)`` uint8, for
+            :func:`to_floats` on the device; with labels, pairs of these and
+            ``(batch_size / replicas,)`` int32. A worker's replicas take them in turn.
         """
         steps = len(self.images["train"]) // batch_size
         own = batch_size // share.num_input_pipelines
@@ -119,7 +119,7 @@ class ImageData:
 
     def batches(self, split: str, batch_size: int, *, labels: bool = False) -> tf.data.Dataset:
         """All images of a split, in their order; the last batch may be smaller."""
-        return self._load(
+        batches = self._load(
             split,
             tf.data.Dataset.range(0, len(self.images[split]), _read_size(batch_size)),
             lambda first: slice(first, first + _read_size(batch_size)),
@@ -127,9 +127,10 @@ class ImageData:
             drop_remainder=False,
             labels=labels,
         )
+        return batches.map(lambda *batch: to_floats(batch if labels else batch[0]))
 
     def _load(self, split, reads, rows, batch_size, *, drop_remainder, labels) -> tf.data.Dataset:
-        """Batches of what is read.
+        """Batches of what is read, images as bytes.
 
         Args:
             split: where.
@@ -149,15 +150,11 @@ class ImageData:
 
         def read(*place):
             found = tf.numpy_function(gather, place, [tf.uint8, tf.int32][: len(columns)])
-            shaped = zip(found, columns, strict=True)
-            return tuple(tf.ensure_shape(each, (None, *c.shape[1:])) for each, c in shaped)
+            shapes = [(None, *column.shape[1:]) for column in columns]
+            shaped = tuple(map(tf.ensure_shape, found, shapes))
+            return shaped if labels else shaped[0]
 
-        def scale(images, *classes):
-            images = tf.cast(images, tf.float32) / 255.0
-            return (images, *classes) if classes else images
-
-        batches = reads.map(read).prefetch(1).rebatch(batch_size, drop_remainder)
-        return batches.map(scale).prefetch(2)
+        return reads.map(read).prefetch(1).rebatch(batch_size, drop_remainder).prefetch(2)
 
     def describe(self) -> dict[str, Any]:
         """Facts for runs and bundles: identity, counts, classes, licence; no path."""
@@ -181,6 +178,17 @@ class ImageData:
             facts["class_names"] = list(self.class_names)
             facts["class_shares"] = (counts / max(counts.sum(), 1)).tolist()
         return facts
+
+
+def to_floats(batch):
+    """A batch of images as float32 in [0, 1], its labels, if it has them, left alone.
+
+    Args:
+        batch: ``(batch, h, w, c)`` uint8, or a pair of it and ``(batch,)`` int32.
+    """
+    if isinstance(batch, tuple):
+        return (to_floats(batch[0]), *batch[1:])
+    return tf.cast(batch, tf.float32) / 255.0
 
 
 def _read_size(batch_size: int) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from gensuite.config import TrainingConfig
+from gensuite.data.splits import to_floats
 from gensuite.errors import ConfigError
 from gensuite.models import GenerativeModel
 from gensuite.training.cores import batch_parts
@@ -54,7 +55,7 @@ def compile_steps(model: GenerativeModel, config: TrainingConfig) -> tuple[Calla
         config: its settings.
 
     Returns:
-        ``(iterator, count)``: take ``count`` steps on the iterator's next batches; and
+        ``(iterator, count)``: take ``count`` steps on the iterator's next batches, of bytes; and
         ``(args=(batch,))``: add a batch's losses to the running means.
     """
     strategy = tf.distribute.get_strategy()
@@ -62,7 +63,7 @@ def compile_steps(model: GenerativeModel, config: TrainingConfig) -> tuple[Calla
     whole = tf.distribute.has_strategy() or tf.config.list_physical_devices("GPU")
     model.parts = 1 if whole else batch_parts(config.batch_size)
     compiled = _compile_alone(deterministic=config.deterministic)
-    step = compiled(model.train_step)
+    step = compiled(lambda batch: model.train_step(to_floats(batch)))
     every = getattr(config, "discriminator_steps", 1)
 
     @tf.function
@@ -72,7 +73,7 @@ def compile_steps(model: GenerativeModel, config: TrainingConfig) -> tuple[Calla
 
     @tf.function
     def run_mostly_discriminator_steps(iterator, count):
-        discriminator_step = compiled(model.discriminator_step)
+        discriminator_step = compiled(lambda batch: model.discriminator_step(to_floats(batch)))
         for _ in tf.range(count):
             if (model.step + 1) % every == 0:
                 strategy.run(step, args=(next(iterator),))
