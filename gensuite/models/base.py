@@ -190,7 +190,7 @@ class GenerativeModel(keras.Model):
             found.append(values)
             gradients.append(tape.gradient(loss, variables, share, "zero"))
         optimizer.apply([tf.add_n(each) for each in zip(*gradients, strict=True)], variables)
-        return {name: tf.add_n([each[name] for each in found]) / self.parts for name in found[0]}
+        return {name: tf.reduce_mean([each[name] for each in found]) for name in found[0]}
 
     def track(self, images, **values) -> dict:
         """Add a batch's values to the running means over the epoch's images; return the means.

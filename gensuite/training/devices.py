@@ -20,7 +20,7 @@ def prepare(*, deterministic: bool) -> str:
         tf.config.experimental.enable_op_determinism()
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        _do_not_remap()
+        _do_not_rewrite()
         # Without oneDNN the same training ends with other bits.
         without = ", without oneDNN" if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0" else ""
         return f"CPU ({CORES} cores{without})"
@@ -36,13 +36,14 @@ def use_exact_float32() -> None:
     Matrix products on a GPU are not rounded to TensorFloat-32.
     """
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    _do_not_remap()
+    _do_not_rewrite()
 
 
-def _do_not_remap() -> None:
-    """Switch Grappler's remapper off.
+def _do_not_rewrite() -> None:
+    """Switch two of Grappler's rewritings off, which make these networks no faster.
 
-    It fails on the gradient of LeakyReLU and complains at length; where it succeeds it makes these
-    networks no faster.
+    The remapper fails on the gradient of LeakyReLU and complains at length. The arithmetic
+    optimizer now and then adds the same numbers in another order, and then in other last digits.
     """
-    tf.config.optimizer.set_experimental_options({"remapping": False})
+    off = {"remapping": False, "arithmetic_optimization": False}
+    tf.config.optimizer.set_experimental_options(off)
