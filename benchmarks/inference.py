@@ -52,6 +52,7 @@ def prepare(folder: Path) -> int:
     """
     import keras
 
+    from benchmarks.trainers.keras_fit import use_keras_activation
     from export.__main__ import main as export
     from export.trained import from_run
     from gensuite.inference.latents import standard_normal
@@ -63,6 +64,7 @@ def prepare(folder: Path) -> int:
     # Always, so that it is this checkout's export that is measured.
     call(export, str(run), "--to", str(folder / "bundle"), "--force")
     decoder = from_run(run).model.decoding_network()
+    use_keras_activation(decoder)  # so that Keras alone can load it
     model = keras.Model(decoder.inputs, keras.activations.sigmoid(decoder.outputs[0]))
     model.save(folder / "decoder.keras")
     weights = {str(index): weight for index, weight in enumerate(decoder.get_weights())}

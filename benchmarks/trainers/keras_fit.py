@@ -55,7 +55,7 @@ class _Way:
         self.images = task.floats("train")
         ours = build_model(config, self.images.shape[1:])
         for name in ours.network_names:
-            _use_keras_activation(getattr(ours, name))
+            use_keras_activation(getattr(ours, name))
         self.model = self._compiled(ours, lambda: keras.optimizers.Adam(**_adam(task)))
 
     def _compiled(self, ours: Any, optimizer: Any) -> keras.Model:
@@ -170,7 +170,7 @@ class OwnGAN:
         _save_samples(self.model.generator, path)
 
 
-def _use_keras_activation(network: keras.Model) -> None:
+def use_keras_activation(network: keras.Model) -> None:
     """The same values by the function that a recipe names."""
     for layer in network.layers:
         if getattr(layer, "activation", None) is silu:
