@@ -64,15 +64,14 @@ def test_a_training_that_is_harmed_once_ends_well_at_half_the_rate(harmed, tmp_p
     assert "and on at half the learning rate" in capsys.readouterr().out
 
 
-def test_a_gradient_whose_square_overflows_is_seen():
-    """Adam then takes no step any more, and all weights and losses stay finite."""
+@pytest.mark.parametrize("slope", [1e19, 1e20])
+def test_a_gradient_whose_norm_overflows_is_seen(slope):
+    """Its squares may each be finite: Adam alone would stop learning and say nothing."""
     model = build_model(config_of("--model", "ae"), (8, 8, 1))
     variables = model.trainable_variables
-    before = [variable.numpy() for variable in variables]
-    model.optimizer.apply([tf.fill(v.shape, 1e20) for v in variables], variables)
+    model.optimizer.apply([tf.fill(v.shape, slope) for v in variables], variables)
 
-    for variable, value in zip(variables, before, strict=True):
-        np.testing.assert_array_equal(variable, value)
+    assert all(np.isfinite(variable.numpy()).all() for variable in variables)
     with pytest.raises(NotFiniteError, match="velocity"):
         FiniteGuard(model).check({})
 
