@@ -70,7 +70,7 @@ class Bench:
     ) -> tuple[dict[str, Any], Any]:
         """Train a neighbour of :mod:`benchmarks.baselines` for some seconds, and score it."""
         from benchmarks import baselines
-        from gensuite.data.splits import open_dataset
+        from gensuite.data.reading import open_dataset
         from gensuite.inference.images import to_uint8
         from gensuite.inference.latents import standard_normal
         from gensuite.metrics.features import Classifier

@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> None:
     """Train, convert, report accuracies and write the file."""
     config = VAEConfig(dataset=args.name, data_dir=args.data_dir, raw_dir=args.raw_dir)
     with quiet_start():
-        from gensuite.data.splits import open_dataset
+        from gensuite.data.reading import open_dataset
         from gensuite.training import devices
 
         devices.prepare(deterministic=True)

@@ -129,16 +129,17 @@ def compare_steps(folder: Path, count: int, rounds: int) -> dict[str, Any]:
     on_disk = file.append(_batches(count))
     config = AEConfig(**SETTINGS)
     share_cores(batch_parts(config.batch_size))
-    run_steps, _ = compile_steps(build_model(config, (SIDE, SIDE, 3)), config)
+    model = build_model(config, (SIDE, SIDE, 3))
+    run_steps, _ = compile_steps(model, config, _data(on_disk))
 
     def steps(iterator: Any, count: int) -> None:
         run_steps(iterator, tf.constant(count))
 
-    iterators = {way: _epoch(on_disk, config) for way in WAYS[1:]}
+    iterators = {way: _batches_of(on_disk, config) for way in WAYS[1:]}
     for iterator in iterators.values():
         steps(iterator, 2 * STEPS)
     peak = memory(os.getpid(), "VmHWM")
-    iterators[WAYS[0]] = _epoch(on_disk[:], config)
+    iterators[WAYS[0]] = _batches_of(on_disk[:], config)
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     steps(iterators[WAYS[0]], STEPS)
     for number in range(rounds):
@@ -170,11 +171,14 @@ def _batches(count: int) -> Iterator[NDArray[np.uint8]]:
         left -= min(DRAWN, left)
 
 
-def _epoch(images: Any, config: AEConfig) -> Iterator[Any]:
+def _data(images: Any) -> Any:
     from gensuite.data.splits import ImageData
 
-    data = ImageData("shapes64", "", "", (), {"train": images}, {}, "")
-    return iter(data.training_batches(config.batch_size, seed=0))
+    return ImageData("shapes64", "", "", (), {"train": images}, {}, "")
+
+
+def _batches_of(images: Any, config: AEConfig) -> Iterator[Any]:
+    return iter(_data(images).training_batches(config.batch_size, seed=0))
 
 
 def _ratios(seconds: Mapping[str, Sequence[float]]) -> dict[str, float]:

@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from gensuite import train
 from gensuite.arrays import unpack
-from gensuite.data.splits import ImageData, open_dataset
+from gensuite.data.reading import open_dataset
+from gensuite.data.splits import ImageData
 from gensuite.errors import DivergedError
 from gensuite.models import GenerativeModel, build_model
 from gensuite.training.loop import Trainer

@@ -36,9 +36,7 @@ def find_pythons(*, install: bool) -> dict[str, Path | str]:
     """
     torch = torch_python(install=install)
     return {
-        **dict.fromkeys(
-            (rows.OURS, rows.ONE_BATCH, rows.KERAS, rows.OWN_GAN), Path(sys.executable)
-        ),
+        **dict.fromkeys((rows.OURS, rows.KERAS, rows.OWN_GAN), Path(sys.executable)),
         rows.EAGER: torch,
         rows.COMPILED: torch,
         rows.PYTHAE: torch_python(PYTHAE, install=install),

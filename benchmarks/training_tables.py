@@ -22,7 +22,7 @@ def text(records: Sequence[Record]) -> str:
 
 def races(records: Sequence[Record]) -> str:
     """The tables of the newest record of every row; empty where there is none."""
-    found = _newest(records, "ways")
+    found = _newest(records, "pipeline")
     if not found:
         return ""
     parts = [bars(found), figures(found), times(found), profiles(found)]
@@ -42,7 +42,7 @@ def bars(records: Sequence[Record]) -> str:
         cells = [record["row"]]
         for way, bar in RATIO_BARS.items():
             cells.append(_against(record, way, bar))
-        share = 1 - ratio(record, rows.ONE_BATCH)
+        share = 1 - median(own / held for own, held in record["pipeline"])
         cells.append(f"{share:.1%}: {_verdict(PIPELINE_BAR - share, '.1%')}")
         epochs, (early, late) = record["memory"]["epochs"], record["memory"]["mb"]
         verdict = _verdict(MEMORY_BAR - (late / early - 1), ".1%")
@@ -114,7 +114,7 @@ def machines(records: Sequence[Record]) -> str:
     """The machines that the newest records were measured on, and the versions."""
     facts = [
         record["machine"] | {"torch": record["torch"]}
-        for kind in ("ways", "settings")
+        for kind in ("pipeline", "settings")
         for record in _newest(records, kind)
     ]
     return measured_with(

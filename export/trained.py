@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gensuite.data.splits import ImageData, open_dataset
+from gensuite.data.reading import open_dataset
+from gensuite.data.splits import ImageData
 from gensuite.errors import ConfigError, RunError
 from gensuite.models import FAMILIES, GenerativeModel, build_model
 from gensuite.training.doctor import Remark, diagnose

@@ -246,7 +246,7 @@ def _loaded(
         # Where workers share a disk, one prepares the data set and the others find it prepared.
         with workers.chief_first():
             builder = find_builder(config)
-    from gensuite.data.splits import read_splits
+    from gensuite.data.reading import read_splits
     from gensuite.training.runs import environment
 
     data = read_splits(builder, config)

@@ -13,7 +13,7 @@ from keras import layers
 
 from export import export_model
 from gensuite.config import VAEConfig
-from gensuite.data.splits import open_dataset
+from gensuite.data.reading import open_dataset
 from gensuite.models import AE, GAN, VAE
 
 BUNDLES = Path(__file__).parent / "bundles"

@@ -10,7 +10,7 @@ import gensuite
 from export import export_model
 from gensuite import sample
 from gensuite.config import VAEConfig
-from gensuite.data.splits import open_dataset
+from gensuite.data.reading import open_dataset
 from gensuite.errors import ConfigError, InputError
 from gensuite.inference import bundle as bundles
 from gensuite.inference.latents import LABEL_STREAM, categorical

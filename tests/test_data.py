@@ -17,7 +17,7 @@ from gensuite.config import VAEConfig
 from gensuite.data import catalogue
 from gensuite.data.builders import scan_folder, split_of
 from gensuite.data.catalogue import find_builder
-from gensuite.data.splits import open_dataset, read_splits
+from gensuite.data.reading import open_dataset, read_splits
 from gensuite.errors import DataError
 from tests.conftest import python
 

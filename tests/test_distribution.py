@@ -18,7 +18,7 @@ import pytest
 import tensorflow as tf
 
 from gensuite.arrays import unpack
-from gensuite.data.splits import open_dataset
+from gensuite.data.reading import open_dataset
 from gensuite.errors import ConfigError, WorkerLostError
 from gensuite.train import main
 from gensuite.training.workers import Cluster, meet, read_cluster

@@ -21,7 +21,7 @@ from export.parity import BATCHES, ENCODER_TOLERANCE, IMAGE_TOLERANCE
 from export.saved_model import signatures
 from export.to_onnx import to_onnx
 from gensuite.config import VAEConfig
-from gensuite.data.splits import open_dataset
+from gensuite.data.reading import open_dataset
 from gensuite.errors import ConfigError, ParityError
 from gensuite.inference import bundle as bundles
 from gensuite.inference import manifest as manifests

@@ -14,8 +14,9 @@ from benchmarks.bench import append_record, memory, read_records
 from gensuite.config import VAEConfig
 from gensuite.data import shapes
 from gensuite.data.disk import DiskImages, ImageFile, select
+from gensuite.data.reading import open_dataset
 from gensuite.data.shapes import OUTLINES, draw
-from gensuite.data.splits import SPLITS, open_dataset
+from gensuite.data.splits import SPLITS
 from gensuite.errors import DataError
 from gensuite.metrics.manifold import nearest_distances
 from gensuite.models import networks

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from gensuite.data.splits import open_dataset
+from gensuite.data.reading import open_dataset
 from gensuite.errors import MetricError
 from gensuite.metrics import features, intervals
 from gensuite.metrics.features import PINNED, Classifier

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from benchmarks import survive
 from export import export_model
-from gensuite.data.splits import open_dataset
+from gensuite.data.reading import open_dataset
 from gensuite.errors import InputError
 from gensuite.models import build_model, halve_learning_rates
 from gensuite.train import main, make_config, parse_args

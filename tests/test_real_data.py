@@ -8,7 +8,7 @@ import gensuite
 from export.__main__ import main as export_main
 from gensuite.config import VAEConfig
 from gensuite.data.catalogue import find_builder
-from gensuite.data.splits import open_dataset
+from gensuite.data.reading import open_dataset
 from gensuite.train import main as train_main
 from gensuite.verify import main as verify_main
 from tests.conftest import FAMILIES

@@ -17,7 +17,7 @@ from PIL import Image
 
 import gensuite
 from gensuite.arrays import unpack
-from gensuite.data.splits import open_dataset
+from gensuite.data.reading import open_dataset
 from gensuite.errors import RunError, RunNotFoundError
 from gensuite.inference.images import grid
 from gensuite.inference.latents import standard_normal

@@ -23,7 +23,6 @@ from benchmarks.trainers.task import Task
 
 WAYS = {
     rows.OURS: ("ours", "Gensuite"),
-    rows.ONE_BATCH: ("ours", "OneBatch"),
     rows.FEW_IMAGES: ("ours", "FewImages"),
     rows.SETTINGS_WAY: ("ours", "Settings"),
     rows.KERAS: ("keras_fit", "make"),

@@ -16,7 +16,7 @@ import tensorflow as tf
 from benchmarks.bench import memory
 from benchmarks.trainers.task import SAMPLES, Task
 from gensuite.config import load_config
-from gensuite.data.splits import ImageData, to_floats
+from gensuite.data.splits import ImageData
 from gensuite.inference.latents import standard_normal
 from gensuite.models import build_model
 from gensuite.training import devices
@@ -43,15 +43,9 @@ class _Deadline(StopRequest):
         return SIGTERM if now > self._end else 0
 
 
-class _OneBatchData(ImageData):
-    def training_batches(self, batch_size, seed, **_options):  # noqa: ARG002
-        return tf.data.Dataset.from_tensors(self.images["train"][:batch_size]).repeat()
-
-
 class Gensuite:
     """A run in a folder that goes with the process; see :mod:`benchmarks.trainers.__main__`."""
 
-    data_class: type[ImageData] = ImageData
     images: int | None = None
     """Training images; all when not given."""
 
@@ -60,7 +54,7 @@ class Gensuite:
         self.config = load_config(task.settings["run"])
         share_cores(batch_parts(self.config.batch_size))
         devices.prepare(deterministic=False)
-        self.data = self.data_class(
+        self.data = ImageData(
             name=self.config.dataset,
             version="",
             licence="",
@@ -77,10 +71,9 @@ class Gensuite:
 
     def first_steps(self) -> list[dict[str, float]]:
         """By the very graph that the loop runs."""
-        images = np.rint(self.task.first_batches()[0] * 255).astype(np.uint8)
-        batches = iter(tf.data.Dataset.from_tensor_slices(images))
+        batches = self.trainer._open_batches()
         found = []
-        for _ in images:
+        for _ in self.task.first_batches()[0]:
             self.trainer._reset_metrics()
             self.trainer._run_steps(batches, tf.constant(1))
             found.append(self.trainer._metrics())
@@ -94,6 +87,19 @@ class Gensuite:
         new, self._read = rows[self._read :], len(rows)
         images = sum(int(row["steps"]) for row in new) * self.config.batch_size
         return images, sum(float(row["seconds"]) for row in new)
+
+    def pipeline(self, seconds: float) -> tuple[float, float]:
+        """Images per second with the run's batches, and with one that is held in memory.
+
+        In one process, because two of them differ by as much as is looked for.
+        """
+        own = self.train(seconds)
+        batches = self.trainer._batches
+        one = self.trainer.data.training_batches(self.config.batch_size, 0).take(1)
+        self.trainer._batches = iter(one.cache().repeat())
+        held = self.train(seconds)
+        self.trainer._batches = batches
+        return own[0] / own[1], held[0] / held[1]
 
     def loss(self) -> float:
         """The validation loss."""
@@ -136,12 +142,6 @@ class Gensuite:
         return largest | {"other": 1 - sum(largest.values())}
 
 
-class OneBatch(Gensuite):
-    """The same with one batch held in memory, so that no time goes to the input pipeline."""
-
-    data_class = _OneBatchData
-
-
 class FewImages(Gensuite):
     """The same with few images, so that epochs are short."""
 
@@ -163,7 +163,9 @@ class Settings(Gensuite):
 
     def _compile_anew(self, xla: bool, parts: int) -> Any:
         self.model.parts = parts  # looked at as the graph is made, which the first call does
-        step = tf.function(lambda images: self.model.train_step(to_floats(images)), jit_compile=xla)
+        step = tf.function(
+            lambda images: self.model.train_step(self.data.step_input(images)), jit_compile=xla
+        )
 
         @tf.function
         def run_steps(iterator, count):

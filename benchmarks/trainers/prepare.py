@@ -8,7 +8,8 @@ import numpy as np
 
 from benchmarks.trainers.rows import ROWS
 from gensuite.config import TrainingConfig, load_config
-from gensuite.data.splits import SPLITS, ImageData, open_dataset
+from gensuite.data.reading import open_dataset
+from gensuite.data.splits import SPLITS, ImageData
 from gensuite.models import GenerativeModel, build_model
 
 FIRST_STEPS = 5

@@ -182,12 +182,15 @@ def race(name: str, folder: Path, dataset: str, pythons: Pythons, plan: Plan) ->
                 entrant.train(plan.seconds)
                 follow(entrant)
         found = {entrant.name: entrant.describe(row.target) for entrant in entrants}
-        profile = entrants[0].process.ask("profile", PROFILE_SECONDS)
-        flops = entrants[0].process.ask("flops")
+        ours = entrants[0].process
+        pipeline = [ours.ask("pipeline", plan.seconds) for _ in range(plan.turns)]
+        profile = ours.ask("profile", PROFILE_SECONDS)
+        flops = ours.ask("flops")
     return {
         "ways": found,
         "skipped": skipped,
         "target": row.target,
+        "pipeline": pipeline,
         "profile": profile,
         "flops": flops,
         "peak_gflops": max(peaks),

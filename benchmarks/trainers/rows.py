@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from gensuite.training.cores import CORES
 
-OURS, ONE_BATCH, FEW_IMAGES, SETTINGS_WAY, KERAS, OWN_GAN, EAGER, COMPILED, PYTHAE = (
+OURS, FEW_IMAGES, SETTINGS_WAY, KERAS, OWN_GAN, EAGER, COMPILED, PYTHAE = (
     "gensuite",
-    "gensuite, one batch",
     "gensuite, few images",
     "gensuite, settings",
     "Keras fit",
@@ -33,7 +32,6 @@ class Row:
         """Names of the ways, in their turns."""
         return [
             OURS,
-            ONE_BATCH,
             KERAS,
             EAGER,
             COMPILED,

@@ -10,7 +10,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from gensuite.config import TrainingConfig, VAEConfig
-from gensuite.data.splits import ImageData, open_dataset
+from gensuite.data.reading import open_dataset
+from gensuite.data.splits import ImageData
 from gensuite.errors import DataError
 from gensuite.inference.generator import Generator, load
 from gensuite.inference.images import to_uint8

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from gensuite.config import TrainingConfig
-from gensuite.data.splits import to_floats
+from gensuite.data.splits import ImageData
 from gensuite.errors import ConfigError
 from gensuite.models import GenerativeModel
 from gensuite.training.cores import batch_parts
@@ -47,23 +47,26 @@ def make_strategy(
     return strategy
 
 
-def compile_steps(model: GenerativeModel, config: TrainingConfig) -> tuple[Callable, Callable]:
+def compile_steps(
+    model: GenerativeModel, config: TrainingConfig, data: ImageData
+) -> tuple[Callable, Callable]:
     """The training and the validation of a model as graphs, in the strategy of this scope.
 
     Args:
         model: compiled.
         config: its settings.
+        data: whose training batches the steps take.
 
     Returns:
-        ``(iterator, count)``: take ``count`` steps on the iterator's next batches, of bytes; and
-        ``(args=(batch,))``: add a batch's losses to the running means.
+        ``(iterator, count)``: take ``count`` steps on the iterator's next training batches; and
+        ``(args=(batch,))``: add the losses of a batch of images to the running means.
     """
     strategy = tf.distribute.get_strategy()
     # Replicas are parts already, and one operation fills a GPU.
     whole = tf.distribute.has_strategy() or tf.config.list_physical_devices("GPU")
     model.parts = 1 if whole else batch_parts(config.batch_size)
     compiled = _compile_alone(deterministic=config.deterministic)
-    step = compiled(lambda batch: model.train_step(to_floats(batch)))
+    step = compiled(lambda batch: model.train_step(data.step_input(batch)))
     every = getattr(config, "discriminator_steps", 1)
 
     @tf.function
@@ -73,7 +76,9 @@ def compile_steps(model: GenerativeModel, config: TrainingConfig) -> tuple[Calla
 
     @tf.function
     def run_mostly_discriminator_steps(iterator, count):
-        discriminator_step = compiled(lambda batch: model.discriminator_step(to_floats(batch)))
+        discriminator_step = compiled(
+            lambda batch: model.discriminator_step(data.step_input(batch))
+        )
         for _ in tf.range(count):
             if (model.step + 1) % every == 0:
                 strategy.run(step, args=(next(iterator),))

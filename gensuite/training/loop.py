@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from gensuite.data.resident import keep_on_gpu
 from gensuite.data.splits import ImageData
 from gensuite.errors import DivergedError, OutOfMemoryError
 from gensuite.inference.images import grid, png
@@ -64,7 +65,7 @@ class Trainer:
         self.run = run
         self.config = run.config
         self.model = model
-        self.data = data
+        self.data = keep_on_gpu(data)
         self.workers = workers or Workers()
         self.stop_signal = 0
         """Number of the signal for which all workers stop, or 0."""
@@ -81,7 +82,7 @@ class Trainer:
         chosen = np.linspace(0, len(train) - 1, min(_DIVERSITY_IMAGES, len(train))).astype(int)
         self._real = train[chosen] / np.float32(255)
         self._noise = standard_normal(_DIVERSITY_IMAGES, model.latent_dim, seed=self.config.seed)
-        self._run_steps, self._validate_batch = compile_steps(model, self.config)
+        self._run_steps, self._validate_batch = compile_steps(model, self.config, self.data)
         self._guard = FiniteGuard(model)
         self._encode: Any = compile_encoder(model) if model.prior == "gaussian" else None
         # Built once: what TensorFlow builds for a data set it keeps, and memory would grow.
@@ -285,7 +286,7 @@ class Trainer:
         facts = {"what": found.what, "found_at": found_at, "back_to": self.step}
         self.progress.rollback = facts
         halve_learning_rates(self.model)
-        self._run_steps, self._validate_batch = compile_steps(self.model, self.config)
+        self._run_steps, self._validate_batch = compile_steps(self.model, self.config, self.data)
         self.save()
         tqdm.write(
             f"{found.what} is not finite by step {found_at}: back to step {self.step}, and on at "
