@@ -42,6 +42,8 @@ from gensuite.training.doctor import to_json
 from gensuite.training.encodings import MIXTURE
 
 _PREVIEW_IMAGES = 64
+_HEALTH_ROWS = 16
+"""Codes decoded at once: the layers of larger images would take more memory than the proof does."""
 _GOLDEN_ROWS = 32
 _GOLDEN_BYTES = 2_000_000
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
@@ -291,8 +293,12 @@ def _health(
     print("measuring latent health")
 
     def decode(z, label=None):
-        labels = {} if label is None else {"label": np.full(len(z), label, np.int32)}
-        return backend.run("decoder", {"z": z} | labels)["image"]
+        images = []
+        for first in range(0, len(z), _HEALTH_ROWS):
+            rows = z[first : first + _HEALTH_ROWS]
+            labels = {} if label is None else {"label": np.full(len(rows), label, np.int32)}
+            images.append(backend.run("decoder", {"z": rows} | labels)["image"])
+        return np.concatenate(images)
 
     classes = facts["latent"]["classes"]
     try:

@@ -36,6 +36,8 @@ def use_exact_float32() -> None:
     Matrix products on a GPU are not rounded to TensorFloat-32.
     """
     tf.config.experimental.enable_tensor_float_32_execution(False)
+    # Looked for now, while the caller has TensorFlow's complaint that there is none silenced.
+    tf.config.list_physical_devices("GPU")
     _do_not_rewrite()
 
 

@@ -259,7 +259,10 @@ class Trainer:
             noise = GaussianPrior.fit(codes).codes(noise)
         # A conditional model shows its classes in turn.
         label = np.arange(len(noise)) % self.model.classes if self.model.classes else None
-        return self.model.decode(noise, label).numpy()
+        # Few at a time: the layers of large images would take more memory than a step does.
+        parts = [slice(first, first + _GRID_IMAGES) for first in range(0, len(noise), _GRID_IMAGES)]
+        decoded = [self.model.decode(noise[p], None if label is None else label[p]) for p in parts]
+        return np.concatenate(decoded)
 
     def _write_grid(self, samples: np.ndarray) -> None:
         self.run.samples.mkdir(exist_ok=True)
