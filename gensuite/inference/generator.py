@@ -392,9 +392,12 @@ class Generator:
                 f"z: {array.dtype} of shape {array.shape} given; this model takes numbers of "
                 f"shape (count, {size})"
             )
-        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
-            codes = np.ascontiguousarray(array, np.float32)
-        if len(codes) == 0 or not np.isfinite(codes).all():
+        if array.dtype != np.float32:
+            with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+                array = array.astype(np.float32)
+        codes = np.ascontiguousarray(array)
+        # A count, because all() takes as long again as the rest of the look at one code.
+        if len(codes) == 0 or np.count_nonzero(np.isfinite(codes)) < codes.size:
             raise InputError(
                 "z: no code, or one that is not finite, given; allowed is finite numbers"
             )
