@@ -75,6 +75,8 @@ class DiskImages:
         rows: ``(count,)``, their places among the images of the file.
     """
 
+    dtype = np.dtype(np.uint8)
+
     def __init__(self, file: ImageFile, rows: NDArray[np.int64]):
         self.file = file
         self.rows = rows

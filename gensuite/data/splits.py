@@ -213,7 +213,7 @@ def _load(
         batch_size: rows in a batch.
         drop_remainder: whether every batch is whole.
     """
-    types = [tf.uint8 if isinstance(column, DiskImages) else column.dtype for column in columns]
+    types = [column.dtype for column in columns]
 
     # By numpy, so that the whole split never becomes a graph constant.
     def gather(*place):
