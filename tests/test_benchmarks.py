@@ -145,8 +145,9 @@ def test_images_in_a_folder_are_counted_and_their_memory_seen(capsys):
     printed = capsys.readouterr().out
     assert "| toy-vae | npz | 2 | 1,000 |" in printed
     assert "an image of 2,000 costs" in printed
-    megabytes = printed.splitlines()[3].split("|")[-2].split(",")
-    assert all(float(each) > 10 for each in megabytes)
+    peaks = [float(line.rstrip(" |").split(", ")[-1]) for line in printed.splitlines()[2:4]]
+    # The early and late figures of so short a run are those of Python starting and ending.
+    assert min(peaks) > 50, "less than numpy and onnxruntime take"
 
 
 @pytest.mark.slow
