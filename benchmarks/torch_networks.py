@@ -12,25 +12,30 @@ Weights = Sequence[NDArray[np.float32]]
 """Kernel and bias of each layer, in Keras' order and layout."""
 
 
-def layers(weights: Weights, activation: Callable[[], nn.Module]) -> list[nn.Module]:
+def layers(weights: Weights, activation: Callable[[], nn.Module], side: int = 0) -> list[nn.Module]:
     """Dense layers, convolutions before them and transposed ones after them.
 
-    Convolutions have a side of 4 and a stride of 2, for which Keras' padding "same" is a padding of
+    Kernels with a side of 4 have a stride of 2, those with an odd side, at the end of a decoder, of
     1. Images are channels first. Where a dense layer meets one, its numbers are put in that order,
     so that nothing has to be transposed later.
 
     Args:
-        weights: of a network of kind ``conv`` or ``dense``.
+        weights: of a network of kind ``conv``, ``dense`` or ``dcgan``.
         activation: made after every layer but the last.
+        side: of the images that a network takes whose first layer is a convolution.
     """
     pairs = list(zip(weights[::2], weights[1::2], strict=True))
+    upwards = pairs[0][0].ndim == 2
     made: list[Any] = []
     for index, (kernel, bias) in enumerate(pairs):
         before = pairs[index - 1][0] if index else kernel
         after = pairs[index + 1][0] if index + 1 < len(pairs) else kernel
         shape: tuple[int, ...] | None = None
         if kernel.ndim == 4:
-            made.append(_convolution(kernel, bias, transposed=pairs[0][0].ndim == 2))
+            if side % 2:
+                made.append(nn.ZeroPad2d((0, 1, 0, 1)))  # Keras' "same" of an odd side
+            made.append(_convolution(kernel, bias, transposed=upwards and len(kernel) == 4))
+            side = (side + 1) // 2
         elif before.ndim == 4:
             order, _ = _channels_first(len(kernel), before.shape[3])
             made += [nn.Flatten(), _dense(kernel[order], bias)]
@@ -62,7 +67,8 @@ def _convolution(
 ) -> nn.Module:
     kind = nn.ConvTranspose2d if transposed else nn.Conv2d
     inputs, outputs = kernel.shape[2:][:: -1 if transposed else 1]
-    layer = kind(inputs, outputs, 4, stride=2, padding=1)
+    size = len(kernel)
+    layer = kind(inputs, outputs, size, stride=1 if size % 2 else 2, padding=(size - 1) // 2)
     return _filled(layer, kernel.transpose(3, 2, 0, 1), bias)
 
 

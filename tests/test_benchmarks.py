@@ -271,7 +271,7 @@ def test_ways_that_do_not_train_the_same_are_refused():
 
 def test_a_run_that_was_stopped_goes_on_with_the_rows_that_are_missing(tmp_path):
     results = tmp_path / "training.jsonl"
-    settings = {"row": "gan-conv", "gensuite": __version__, "settings": []}
+    settings = {"row": "gan-dcgan", "gensuite": __version__, "settings": []}
     records = [raced(), raced(row="vae-conv", gensuite="0.0.1"), settings]
     results.write_text("".join(json.dumps(record) + "\n" for record in records))
 
@@ -279,7 +279,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_rows_that_are_missing(tmp_path)
         return training.missing(training.parse_args([*flags, "--results", str(results)]))
 
     assert missing() == [name for name in rows.ROWS if name != "ae-conv"]
-    assert missing("--settings") == [name for name in rows.ROWS if name != "gan-conv"]
+    assert missing("--settings") == [name for name in rows.ROWS if name != "gan-dcgan"]
     assert missing("--row", "ae-conv") == ["ae-conv"]
 
 

@@ -38,7 +38,8 @@ class Encoder(nn.Module):
         super().__init__()
         weights = task.weights(name)
         body, last = weights[: -2 * heads], weights[-2 * heads :]
-        ends = [layers([*body, *last[2 * i : 2 * i + 2]], activation) for i in range(heads)]
+        side = task.settings["side"]
+        ends = [layers([*body, *last[2 * i : 2 * i + 2]], activation, side) for i in range(heads)]
         self.flat = weights[0].ndim == 2
         self.body = nn.Sequential(*ends[0][:-1])
         self.heads = nn.ModuleList(end[-1] for end in ends)

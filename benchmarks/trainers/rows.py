@@ -44,10 +44,10 @@ ROWS: dict[str, Row] = {
     "ae-dense": Row("ae", "dense", 14.0),
     "vae-conv": Row("vae", "conv", 115.0),
     "vae-dense": Row("vae", "dense", 115.0),
-    "gan-conv": Row("gan", "conv", 20.0),
+    "gan-dcgan": Row("gan", "dcgan", 10.0),
     "gan-dense": Row("gan", "dense", 12.0),
 }
-QUICK_ROWS = ("ae-conv", "vae-dense", "gan-conv")
+QUICK_ROWS = ("ae-conv", "vae-dense", "gan-dcgan")
 
 
 @dataclass(frozen=True)
