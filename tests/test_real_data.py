@@ -51,11 +51,11 @@ def test_raw_files_go_the_whole_way(family, dataset, raw_data, tmp_path, tfds_fo
         assert len(generator.bundle.arrays("codes.npz")["labels"]) == 2000
 
 
-def test_mnist_and_fashion_mnist_keep_their_own_images(raw_data, tmp_path):
-    """Prepared one after the other from files of the same names."""
+def test_mnist_and_fashion_mnist_keep_their_own_images(raw_data, tfds_folder):
+    """Prepared one after the other, in one folder, from files of the same names."""
     data = {
         name: open_dataset(
-            VAEConfig(dataset=name, raw_dir=str(raw_data / name), data_dir=str(tmp_path))
+            VAEConfig(dataset=name, raw_dir=str(raw_data / name), data_dir=str(tfds_folder))
         )
         for name in ("mnist", "fashion_mnist")
     }
