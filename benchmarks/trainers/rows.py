@@ -47,7 +47,7 @@ ROWS: dict[str, Row] = {
     "gan-dcgan": Row("gan", "dcgan", 10.0),
     "gan-dense": Row("gan", "dense", 12.0),
 }
-QUICK_ROWS = ("ae-conv", "vae-dense", "gan-dcgan")
+QUICK_ROWS = ("ae-conv", "vae-dense", "gan-dense")
 
 
 @dataclass(frozen=True)
