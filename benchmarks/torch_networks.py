@@ -34,7 +34,7 @@ def layers(weights: Weights, activation: Callable[[], nn.Module], side: int = 0)
         if kernel.ndim == 4:
             if side % 2:
                 made.append(nn.ZeroPad2d((0, 1, 0, 1)))  # Keras' "same" of an odd side
-            made.append(_convolution(kernel, bias, transposed=upwards and len(kernel) == 4))
+            made.append(_convolution(kernel, bias, upwards=upwards))
             side = (side + 1) // 2
         elif before.ndim == 4:
             order, _ = _channels_first(len(kernel), before.shape[3])
@@ -63,12 +63,14 @@ def _dense(kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> nn.Module:
 
 
 def _convolution(
-    kernel: NDArray[np.float32], bias: NDArray[np.float32], *, transposed: bool
+    kernel: NDArray[np.float32], bias: NDArray[np.float32], *, upwards: bool
 ) -> nn.Module:
+    size = len(kernel)
+    stride = 1 if size % 2 else 2
+    transposed = upwards and stride == 2
     kind = nn.ConvTranspose2d if transposed else nn.Conv2d
     inputs, outputs = kernel.shape[2:][:: -1 if transposed else 1]
-    size = len(kernel)
-    layer = kind(inputs, outputs, size, stride=1 if size % 2 else 2, padding=(size - 1) // 2)
+    layer = kind(inputs, outputs, size, stride=stride, padding=(size - 1) // 2)
     return _filled(layer, kernel.transpose(3, 2, 0, 1), bias)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import larger_images
 from benchmarks.bench import append_record, memory, read_records
-from gensuite.config import VAEConfig
+from gensuite.config import NETWORKS, VAEConfig
 from gensuite.data import shapes
 from gensuite.data.disk import DiskImages, ImageFile, select
 from gensuite.data.reading import open_dataset
@@ -21,8 +21,6 @@ from gensuite.errors import DataError
 from gensuite.metrics.manifold import nearest_distances
 from gensuite.models import networks
 from tests.conftest import FAMILIES
-
-KINDS = ("conv", "dense", "residual_conv", "residual_dense", "dcgan")
 
 
 def drawn(side, count, key=0):
@@ -184,7 +182,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("side", [64, 128])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", NETWORKS)
 def test_networks_of_every_kind_fit_larger_colour_images(kind, side):
     shape = (side, side, 3)
     encoder, decoder = networks.encoder(shape, 16, kind), networks.decoder(shape, 16, kind)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gensuite.config import CONFIGS
+from gensuite.config import CONFIGS, NETWORKS
 from gensuite.models import FAMILIES, build_model, networks
 from gensuite.models.adversarial import ADVERSARIAL_LOSSES
 from gensuite.models.optimizer import Adam
@@ -18,7 +18,6 @@ from gensuite.training.cores import batch_parts
 
 SHAPE = (12, 8, 1)
 CLASSES = 4
-NETWORKS = ("conv", "dense", "residual_conv", "residual_dense", "dcgan")
 
 
 def make(family, *, steps_per_epoch=1, **settings):
